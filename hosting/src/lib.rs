@@ -1,0 +1,1 @@
+//! The words of the hosting trade as value types.

@@ -1,0 +1,1 @@
+//! The panels' drivers: our verbs into their calls.

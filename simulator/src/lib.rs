@@ -1,0 +1,1 @@
+//! Pretend panels that behave as the real ones do, faults included.

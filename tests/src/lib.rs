@@ -1,0 +1,1 @@
+//! The whole thing against real SQL, real Redis and the simulator.

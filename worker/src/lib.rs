@@ -1,0 +1,1 @@
+//! Everything that takes jobs out: the executor, the handlers, rescue, the traffic arithmetic.
