@@ -1,10 +1,6 @@
 //! The HTTP client against real sockets: what goes wrong below an answer, and in which class it falls.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test fails by panicking"
-)]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 
@@ -304,7 +300,7 @@ async fn the_shown_certificate_can_be_read_before_it_is_trusted() {
 async fn a_credential_that_no_header_holds_is_never_shown() {
     let panel = TestPanel::scripted(Vec::new());
     let authorization = SecretString::from("whm root:abc\ndefghi");
-    let client = PanelClient::new(&panel.settings(), 2087).expect("good settings");
+    let client = PanelClient::new(&panel.settings(), 2087).unwrap();
     let call = Call::read("version", "/json-api/version", &authorization);
     let error = client.send(call).await.unwrap_err();
     assert_eq!(error.class(), "auth");
