@@ -1,0 +1,425 @@
+//! A running simulator, and what tests do with it.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, Days, NaiveTime, TimeZone, Utc};
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::task::{JoinHandle, JoinSet};
+
+use crate::SimulatorError;
+use crate::account::{SimAccount, SimTraffic};
+use crate::connection::serve;
+use crate::faults::{FaultPlan, Switchboard};
+use crate::froxlor::Froxlor;
+use crate::ledger::{Ledger, LedgerEntry, lock, read_ledger};
+use crate::options::{Options, PanelKind};
+use crate::panel::Panel;
+use crate::seen::RequestSeen;
+use crate::shared::Shared;
+use crate::tls::Identity;
+use crate::traffic::booking_day;
+use crate::whm::Whm;
+
+/// A panel that runs in this process. All methods may be called from any thread. Dropping it stops it.
+pub struct Simulator {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+    user: String,
+    secret: String,
+    accepting: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl std::fmt::Debug for Simulator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Simulator")
+            .field("panel", &self.shared.options.panel)
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Starts a panel on its HTTPS listener.
+///
+/// # Errors
+/// When the listener, the certificate or the ledger's file cannot be made.
+pub async fn start(options: Options) -> Result<Simulator, SimulatorError> {
+    let identity = Identity::new(&options.host_name, options.certificate)?;
+    let ledger = Ledger::open(options.ledger.as_deref())?;
+    let listener = bind(options.listen)?;
+    let address = listener
+        .local_addr()
+        .map_err(|source| SimulatorError::Listen {
+            address: options.listen,
+            source,
+        })?;
+    let shared = Arc::new(Shared::new(options, identity, ledger));
+    let (user, secret) =
+        shared.with_panel(|panel| (panel.user().to_owned(), panel.secret().to_owned()));
+    let accepting = Mutex::new(Some(accept(Arc::clone(&shared), listener)));
+    Ok(Simulator {
+        shared,
+        address,
+        user,
+        secret,
+        accepting,
+    })
+}
+
+fn bind(address: SocketAddr) -> Result<TcpListener, SimulatorError> {
+    let open = || {
+        let socket = if address.is_ipv4() {
+            TcpSocket::new_v4()?
+        } else {
+            TcpSocket::new_v6()?
+        };
+        // A restart must get its old port although connections of before are still in TIME_WAIT.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(1024)
+    };
+    open().map_err(|source| SimulatorError::Listen { address, source })
+}
+
+fn accept(shared: Arc<Shared>, listener: TcpListener) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        let mut connections = JoinSet::new();
+        loop {
+            tokio::select! {
+                accepted = listener.accept() => match accepted {
+                    Ok((socket, _)) => {
+                        let _ = socket.set_nodelay(true);
+                        connections.spawn(serve(Arc::clone(&shared), socket));
+                    }
+                    // Out of file handles: the next connection may find one again.
+                    Err(_) => tokio::task::yield_now().await,
+                },
+                Some(_) = connections.join_next() => {}
+            }
+        }
+    })
+}
+
+impl Simulator {
+    /// The base address, `https://127.0.0.1:PORT`: what `hostler server add --url` takes.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("https://{}", self.address)
+    }
+
+    /// The full address of the API: `.../json-api/` for WHM, `.../api.php` for Froxlor (which also answers in the
+    /// sub-folder `/froxlor`).
+    #[must_use]
+    pub fn api_url(&self) -> String {
+        match self.shared.options.panel {
+            PanelKind::Cpanel => format!("{}/json-api/", self.url()),
+            PanelKind::Froxlor => format!("{}/api.php", self.url()),
+        }
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Which panel this is.
+    #[must_use]
+    pub fn kind(&self) -> PanelKind {
+        self.shared.options.panel
+    }
+
+    /// The panel's own name.
+    #[must_use]
+    pub fn host_name(&self) -> &str {
+        &self.shared.options.host_name
+    }
+
+    /// Who to log in as: `root` for WHM, the API key (64 hex digits) for Froxlor.
+    #[must_use]
+    pub fn user(&self) -> &str {
+        &self.user
+    }
+
+    /// The API token (WHM) or the API secret (Froxlor, 128 hex digits).
+    #[must_use]
+    pub fn secret(&self) -> &str {
+        &self.secret
+    }
+
+    /// `sha256/BASE64` of the certificate's public key.
+    #[must_use]
+    pub fn pin(&self) -> String {
+        self.identity().pin().to_owned()
+    }
+
+    /// The certificate in PEM.
+    #[must_use]
+    pub fn certificate_pem(&self) -> String {
+        self.identity().certificate_pem().to_owned()
+    }
+
+    fn identity(&self) -> Identity {
+        self.shared
+            .identity
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Shows another certificate, with another key, on new connections.
+    pub fn replace_identity(&self, identity: Identity) {
+        *self
+            .shared
+            .identity
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = identity;
+    }
+
+    /// Every side effect since the start, in order.
+    #[must_use]
+    pub fn ledger(&self) -> Vec<LedgerEntry> {
+        // What is due by the panel's clock has happened.
+        self.shared.with_panel(|_| ());
+        self.shared.ledger.entries()
+    }
+
+    /// The ledger's file, when there is one.
+    #[must_use]
+    pub fn ledger_path(&self) -> Option<&Path> {
+        self.shared.ledger.path()
+    }
+
+    /// Reads a ledger's file, also of a simulator in another process.
+    ///
+    /// # Errors
+    /// See [`read_ledger`].
+    pub fn read_ledger(path: &Path) -> Result<Vec<LedgerEntry>, SimulatorError> {
+        read_ledger(path)
+    }
+
+    /// Every request that was received, in order, without secrets.
+    #[must_use]
+    pub fn requests(&self) -> Vec<RequestSeen> {
+        self.shared.seen()
+    }
+
+    /// Waits until a call has been received this many times (since the start). To act while a request hangs.
+    pub async fn wait_for_call(&self, call: &str, times: usize) {
+        let mut received = self.shared.received.subscribe();
+        loop {
+            let seen = self.requests();
+            if seen
+                .iter()
+                .filter(|request| request.call.eq_ignore_ascii_case(call))
+                .count()
+                >= times
+            {
+                return;
+            }
+            if received.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// The faults, to be added and removed at any time.
+    #[must_use]
+    pub fn faults(&self) -> &Switchboard {
+        &self.shared.faults
+    }
+
+    /// Adds all faults of a plan.
+    pub fn add_faults(&self, plan: &FaultPlan) {
+        for fault in &plan.faults {
+            self.shared.faults.add(fault.clone());
+        }
+    }
+
+    /// How many calls will still take effect later, see [`crate::Applied::AfterSeconds`].
+    #[must_use]
+    pub fn deferred(&self) -> usize {
+        self.shared.deferred()
+    }
+
+    /// The accounts that exist now.
+    #[must_use]
+    pub fn accounts(&self) -> Vec<SimAccount> {
+        self.shared.with_panel(|panel| panel.accounts())
+    }
+
+    /// The account of that name, in any case.
+    #[must_use]
+    pub fn account(&self, username: &str) -> Option<SimAccount> {
+        self.accounts()
+            .into_iter()
+            .find(|account| account.username.eq_ignore_ascii_case(username))
+    }
+
+    /// What the panel reports as traffic of the account in a month (`YYYY-MM`), in bytes; 0 for an unknown account.
+    #[must_use]
+    pub fn traffic(&self, username: &str, month: &str) -> u64 {
+        let rows = self.all_traffic().into_iter();
+        rows.filter(|row| !row.deleted && row.month == month)
+            .filter(|row| row.username.eq_ignore_ascii_case(username))
+            .map(|row| row.bytes)
+            .sum()
+    }
+
+    /// Every account's traffic, by month.
+    #[must_use]
+    pub fn all_traffic(&self) -> Vec<SimTraffic> {
+        self.shared.with_panel(|panel| panel.all_traffic())
+    }
+
+    /// Adds traffic to a month. False when there is no such account or month.
+    pub fn add_traffic(&self, username: &str, month: &str, bytes: u64) -> bool {
+        let today = self.now_local().date_naive();
+        booking_day(month, today).is_some_and(|day| {
+            self.shared
+                .with_panel(|panel| panel.add_traffic(username, day, bytes))
+        })
+    }
+
+    /// Sets a month's traffic, also to less than it was. False when there is no such account or month.
+    pub fn set_traffic(&self, username: &str, month: &str, bytes: u64) -> bool {
+        let today = self.now_local().date_naive();
+        booking_day(month, today).is_some_and(|day| {
+            self.shared.with_panel(|panel| {
+                panel.clear_traffic(username, month) && panel.add_traffic(username, day, bytes)
+            })
+        })
+    }
+
+    /// Leaves an account out of the answers on traffic and disk usage, though it exists.
+    pub fn drop_from_stats(&self, username: &str) {
+        self.shared
+            .with_panel(|panel| panel.show_in_stats(username, false));
+    }
+
+    /// Undoes [`Simulator::drop_from_stats`].
+    pub fn return_to_stats(&self, username: &str) {
+        self.shared
+            .with_panel(|panel| panel.show_in_stats(username, true));
+    }
+
+    /// Sets an account's used disk space, in bytes. False when there is no such account.
+    pub fn set_disk_used(&self, username: &str, bytes: u64) -> bool {
+        self.shared
+            .with_panel(|panel| panel.set_disk_used(username, bytes))
+    }
+
+    /// Moves the panel's clock forward.
+    pub fn advance(&self, by: Duration) {
+        self.shared.clock.advance(by);
+        self.shared.with_panel(|_| ());
+    }
+
+    /// Sets the panel's clock, also backwards.
+    pub fn set_clock(&self, to: DateTime<Utc>) {
+        self.shared.clock.set(to);
+        self.shared.with_panel(|_| ());
+    }
+
+    /// The panel's time.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        self.now_local().to_utc()
+    }
+
+    /// The panel's running month, `YYYY-MM` by its time zone.
+    #[must_use]
+    pub fn month(&self) -> String {
+        self.now_local().format("%Y-%m").to_string()
+    }
+
+    fn now_local(&self) -> DateTime<chrono::FixedOffset> {
+        self.shared.clock.local(self.shared.clock.now_ms())
+    }
+
+    /// Moves the clock to ten minutes past the panel's next midnight, when its nightly statistics have run.
+    pub fn pass_midnight(&self) {
+        let clock = &self.shared.clock;
+        let now = self.now_local();
+        let next = (now.date_naive() + Days::new(1)).and_time(NaiveTime::MIN);
+        let midnight = clock.zone().from_local_datetime(&next).single();
+        let wait = midnight
+            .and_then(|midnight| (midnight - now).to_std().ok())
+            .unwrap_or_default();
+        self.advance(wait + Duration::from_secs(600));
+    }
+
+    /// Looks at or changes what only WHM has. None on another panel.
+    pub fn whm<T>(&self, act: impl FnOnce(&mut Whm) -> T) -> Option<T> {
+        self.shared.with_panel(|panel| match panel {
+            Panel::Whm(whm) => Some(act(whm)),
+            Panel::Froxlor(_) => None,
+        })
+    }
+
+    /// Looks at or changes what only Froxlor has. None on another panel.
+    pub fn froxlor<T>(&self, act: impl FnOnce(&mut Froxlor) -> T) -> Option<T> {
+        self.shared.with_panel(|panel| match panel {
+            Panel::Froxlor(froxlor) => Some(act(froxlor)),
+            Panel::Whm(_) => None,
+        })
+    }
+
+    /// Froxlor: switches its database off or on. While it is off every call is answered with status 200 and a
+    /// sentence of plain English.
+    pub fn break_database(&self, broken: bool) {
+        self.froxlor(|froxlor| froxlor.break_database(broken));
+    }
+
+    /// Froxlor: the next `count` calls of `Customers.add` wait for each other between looking and writing, so that
+    /// they surely overlap. One that waits longer than 5 s goes on alone.
+    pub fn race_next_adds(&self, count: usize) {
+        self.shared.arrange_meeting(count);
+    }
+
+    /// Closes the listener and all connections; the state stays. New connections are refused.
+    pub async fn stop_listening(&self) {
+        let task = lock(&self.accepting).take();
+        if let Some(task) = task {
+            task.abort();
+            // The abort is not an error; waiting makes sure that the port is free.
+            let _ = task.await;
+        }
+    }
+
+    /// Listens again on the same address. Does nothing when it does so already.
+    ///
+    /// # Errors
+    /// When the port has been taken by someone else meanwhile.
+    pub fn listen_again(&self) -> Result<(), SimulatorError> {
+        let mut accepting = lock(&self.accepting);
+        if accepting.is_none() {
+            *accepting = Some(accept(Arc::clone(&self.shared), bind(self.address)?));
+        }
+        Ok(())
+    }
+
+    /// As a restart of the panel's web server: all connections end, the state stays, the port too.
+    ///
+    /// # Errors
+    /// See [`Simulator::listen_again`].
+    pub async fn restart(&self) -> Result<(), SimulatorError> {
+        self.stop_listening().await;
+        self.listen_again()
+    }
+
+    /// Ends the simulator.
+    pub async fn stop(self) {
+        self.stop_listening().await;
+    }
+}
+
+impl Drop for Simulator {
+    fn drop(&mut self) {
+        if let Some(task) = lock(&self.accepting).take() {
+            task.abort();
+        }
+    }
+}
