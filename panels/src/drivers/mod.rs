@@ -1,5 +1,7 @@
 //! The list of drivers. A new panel is one folder and two lines here: its `mod` and its row.
 
+mod froxlor;
+
 use hosting::PanelRules;
 
 use crate::{Panel, PanelError, ServerSettings};
@@ -17,7 +19,7 @@ pub struct Driver {
 }
 
 /// All of them.
-pub static DRIVERS: &[Driver] = &[];
+pub static DRIVERS: &[Driver] = &[froxlor::DRIVER];
 
 /// The driver of that name for that server.
 ///

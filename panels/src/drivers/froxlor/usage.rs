@@ -1,0 +1,142 @@
+//! Traffic and disk use.
+//!
+//! Traffic comes as a row for each customer and run of the panel's nightly cron, in bytes; the month's total
+//! is their sum. `traffic_used` of a customer's record is not used: on the first of a month it still shows
+//! the month before. Disk use is as of the last cron.
+
+use std::collections::{BTreeMap, HashSet};
+
+use hosting::{Bytes, Limit, LimitName, Month};
+
+use super::envelope::{Kind, Said};
+use super::read::{all_customers, customer_that_is};
+use super::shapes::{Customer, TrafficRow};
+use super::wire::Wire;
+use crate::{AccountKey, AccountUsage, PanelError, UsageReport};
+
+/// In the place of a name, in [`UsageReport::refused`], for what concerns the whole report.
+const EVERYBODY: &str = "*";
+
+/// The month of all customers that the key sees. That there are none is an empty report with a row in
+/// `refused`, since it is rather a wrong key than a server without customers.
+pub(super) async fn usage(wire: &Wire, month: Month) -> Result<UsageReport, PanelError> {
+    let customers = match all_customers(wire).await? {
+        none if none.is_empty() => return Ok(nobody(month)),
+        customers => customers,
+    };
+    match wire.traffic(month, None).await? {
+        Ok(got) => Ok(report(month, &customers, &got.value)),
+        Err(said) if said.kind == Kind::NoCustomersAtAll => Ok(nobody(month)),
+        Err(said) => Err(said.into_error()),
+    }
+}
+
+/// The month of one customer.
+pub(super) async fn usage_of(
+    wire: &Wire,
+    key: &AccountKey,
+    month: Month,
+) -> Result<UsageReport, PanelError> {
+    let customer = customer_that_is(wire, &key.username).await?.value;
+    let rows = wire.traffic(month, Some(&customer.login)).await?;
+    let rows = rows.map_err(Said::into_error)?.value;
+    Ok(report(month, &[customer], &rows))
+}
+
+fn nobody(month: Month) -> UsageReport {
+    UsageReport {
+        month,
+        accounts: Vec::new(),
+        refused: vec![(
+            EVERYBODY.to_owned(),
+            "the panel says that the API key's admin has no customers".to_owned(),
+        )],
+    }
+}
+
+/// A customer's sum, or why there is none.
+type Sums = BTreeMap<i64, Result<Bytes, String>>;
+
+fn report(month: Month, customers: &[Customer], rows: &[TrafficRow]) -> UsageReport {
+    let mut refused = Vec::new();
+    let mut sums = sums(month, rows, &mut refused);
+    let mut accounts = Vec::with_capacity(customers.len());
+    for customer in customers {
+        // No row is no reading, not zero: the cron writes one for everybody.
+        let traffic = match sums.remove(&customer.id).transpose() {
+            Ok(traffic) => traffic,
+            Err(why) => {
+                refused.push((customer.login.clone(), why));
+                continue;
+            }
+        };
+        match of(customer, traffic) {
+            Some(account) => accounts.push(account),
+            None => refused.push((customer.login.clone(), "the login name is none".to_owned())),
+        }
+    }
+    for id in sums.into_keys() {
+        let why = "traffic of a customer that the panel does not list";
+        refused.push((format!("#{id}"), why.to_owned()));
+    }
+    UsageReport {
+        month,
+        accounts,
+        refused,
+    }
+}
+
+/// Sums up by customer. Rows of other months are left out, in case that a version ignores the filter; a
+/// row that comes twice counts once.
+fn sums(month: Month, rows: &[TrafficRow], refused: &mut Vec<(String, String)>) -> Sums {
+    let asked = (i64::from(month.year()), i64::from(month.month()));
+    let mut seen = HashSet::new();
+    let mut sums = Sums::new();
+    for row in rows {
+        let (Some(customer), Some(year), Some(in_year)) =
+            (row.customerid.0, row.year.0, row.month.0)
+        else {
+            let why = "a traffic row without customer, year or month";
+            refused.push((EVERYBODY.to_owned(), why.to_owned()));
+            continue;
+        };
+        if (year, in_year) != asked || row.id.0.is_some_and(|id| !seen.insert(id)) {
+            continue;
+        }
+        let sum = sums.entry(customer).or_insert(Ok(Bytes::ZERO));
+        *sum = match (&*sum, bytes(row)) {
+            (Ok(sum), Some(more)) => sum
+                .checked_add(more)
+                .ok_or_else(|| "the traffic is more than can be counted".to_owned()),
+            (Ok(_), None) => Err("a traffic row that is not four amounts of bytes".to_owned()),
+            (Err(why), _) => Err(why.clone()),
+        };
+    }
+    sums
+}
+
+/// The row's four counters.
+fn bytes(row: &TrafficRow) -> Option<Bytes> {
+    [row.http, row.ftp_up, row.ftp_down, row.mail]
+        .into_iter()
+        .map(|counter| Bytes::from_i64(counter.0?))
+        .try_fold(Bytes::ZERO, |sum, more| sum.checked_add(more?))
+}
+
+fn of(customer: &Customer, traffic: Option<Bytes>) -> Option<AccountUsage> {
+    let limits = customer.allowance.limits();
+    let in_bytes = |limit| match limit {
+        Limit::AtMost(mb) => Bytes::from_mb(mb).map(|bytes| Limit::AtMost(bytes.get())),
+        Limit::Unlimited => Some(Limit::Unlimited),
+    };
+    Some(AccountUsage {
+        username: customer.login.parse().ok()?,
+        domain: None,
+        owner: Some(customer.admin_id.to_string()),
+        deleted: false,
+        traffic,
+        traffic_limit: limits.get(LimitName::TrafficMb).and_then(in_bytes),
+        disk: customer.disk_used_kib.and_then(Bytes::from_kib),
+        disk_limit: limits.get(LimitName::DiskMb),
+    })
+}
