@@ -1,5 +1,6 @@
 //! The list of drivers. A new panel is one folder and two lines here: its `mod` and its row.
 
+mod cpanel;
 mod froxlor;
 
 use hosting::PanelRules;
@@ -19,7 +20,7 @@ pub struct Driver {
 }
 
 /// All of them.
-pub static DRIVERS: &[Driver] = &[froxlor::DRIVER];
+pub static DRIVERS: &[Driver] = &[cpanel::DRIVER, froxlor::DRIVER];
 
 /// The driver of that name for that server.
 ///
