@@ -1,0 +1,1 @@
+//! The doorbell and the worker loop. The only place that names apalis or redis.

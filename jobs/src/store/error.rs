@@ -1,0 +1,157 @@
+//! What can go wrong with the ledger.
+
+use sea_orm::sqlx::mysql::MySqlDatabaseError;
+use sea_orm::{DbErr, RuntimeErr, SqlErr};
+
+/// An error of the ledger. None of its texts holds a password.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database cannot be reached.
+    #[error("the database at {place} cannot be reached: {why}")]
+    Unreachable {
+        /// Its address without user and password.
+        place: String,
+        /// What the driver says.
+        why: String,
+    },
+    /// A statement failed.
+    #[error("the database refused: {0}")]
+    Db(#[from] DbErr),
+    /// The answer to a COMMIT was lost: look before anything else.
+    #[error("it is not known whether the database took the change: {0}")]
+    CommitUnknown(DbErr),
+    /// A row does not say what this version understands.
+    #[error("row {table} {id} cannot be read: {why}")]
+    Row {
+        /// The table.
+        table: &'static str,
+        /// The row's id.
+        id: i64,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// What was asked for is not there.
+    #[error("there is no {0}")]
+    NotFound(String),
+    /// It cannot be done in the state in which things are.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// What a transaction's trouble means for its repetition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// Deadlock, serialization failure, lock wait, busy: the same again has a chance.
+    Passing,
+    /// The same key was inserted at the same moment: the same again finds it.
+    Duplicate,
+    /// Anything else.
+    Lasting,
+}
+
+impl StoreError {
+    /// Whether the database could not be asked at all (so nothing is known to be wrong with the question).
+    #[must_use]
+    pub fn is_outage(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::CommitUnknown(_) => true,
+            Self::Db(error) => {
+                matches!(error, DbErr::Conn(_) | DbErr::ConnectionAcquire(_)) || is_io(error)
+            }
+            Self::Row { .. } | Self::NotFound(_) | Self::Refused(_) => false,
+        }
+    }
+
+    pub(crate) fn unreachable(url: &str, error: &DbErr) -> Self {
+        Self::Unreachable {
+            place: without_credentials(url),
+            why: error.to_string().replace(url, "the database"),
+        }
+    }
+
+    pub(crate) fn commit(error: DbErr) -> Self {
+        match trouble(&error) {
+            Trouble::Lasting => Self::CommitUnknown(error),
+            Trouble::Passing | Trouble::Duplicate => Self::Db(error),
+        }
+    }
+
+    pub(crate) fn trouble(&self) -> Trouble {
+        match self {
+            Self::Db(error) => trouble(error),
+            _ => Trouble::Lasting,
+        }
+    }
+}
+
+/// `postgres://user:secret@host/name?x` as `postgres://host/name`.
+pub(crate) fn without_credentials(url: &str) -> String {
+    let plain = url.split('?').next().unwrap_or(url);
+    match (plain.find("://"), plain.rfind('@')) {
+        (Some(scheme), Some(at)) if at > scheme => {
+            format!("{}{}", &plain[..scheme + 3], &plain[at + 1..])
+        }
+        _ => plain.to_owned(),
+    }
+}
+
+fn runtime(error: &DbErr) -> Option<&sea_orm::sqlx::Error> {
+    match error {
+        DbErr::Exec(RuntimeErr::SqlxError(inner))
+        | DbErr::Query(RuntimeErr::SqlxError(inner))
+        | DbErr::Conn(RuntimeErr::SqlxError(inner)) => Some(inner),
+        _ => None,
+    }
+}
+
+fn is_io(error: &DbErr) -> bool {
+    use sea_orm::sqlx::Error;
+    runtime(error).is_some_and(|inner| {
+        matches!(inner, Error::Io(_) | Error::PoolTimedOut | Error::PoolClosed | Error::WorkerCrashed | Error::Tls(_) | Error::Protocol(_))
+            // PostgreSQL says 57P0x when it is being shut down.
+            || inner.as_database_error().and_then(|error| error.code()).is_some_and(|code| code.starts_with("57P"))
+    })
+}
+
+fn trouble(error: &DbErr) -> Trouble {
+    if matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) {
+        return Trouble::Duplicate;
+    }
+    let Some(database) = runtime(error).and_then(|inner| inner.as_database_error()) else {
+        return Trouble::Lasting;
+    };
+    if let Some(mysql) = database.try_downcast_ref::<MySqlDatabaseError>() {
+        let passing = matches!(mysql.number(), 1213 | 1205 | 1020);
+        return if passing {
+            Trouble::Passing
+        } else {
+            Trouble::Lasting
+        };
+    }
+    let code = database.code().unwrap_or_default();
+    let busy = code
+        .parse::<i32>()
+        .is_ok_and(|number| matches!(number & 0xff, 5 | 6));
+    if busy || matches!(code.as_ref(), "40P01" | "40001" | "55P03") {
+        Trouble::Passing
+    } else {
+        Trouble::Lasting
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_shown_without_its_password() {
+        assert_eq!(
+            without_credentials("postgres://me:p@ss@db:5432/hostler?sslmode=require"),
+            "postgres://db:5432/hostler"
+        );
+        assert_eq!(
+            without_credentials("sqlite:/data/hostler.db?mode=rwc"),
+            "sqlite:/data/hostler.db"
+        );
+    }
+}

@@ -1,0 +1,270 @@
+//! The line of an account's jobs: who stands at its head, and whether the head may run.
+//!
+//! Everything that ends, adds or re-opens a job of a line calls [`promote`] before it commits, under the
+//! account's row lock; nothing else makes a job a head.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use entity::{account, job};
+use sea_orm::sea_query::{Expr, LockType};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, ExprTrait, QueryFilter,
+    QueryOrder, QuerySelect,
+};
+
+use super::{Ring, padded};
+use crate::{AccountState, JobKind, JobState, Lane};
+
+/// The lock that orders writers of a row without holding up foreign keys (PostgreSQL) and that all
+/// three databases know.
+pub(crate) fn row_lock(backend: DbBackend) -> LockType {
+    if backend == DbBackend::Postgres {
+        LockType::NoKeyUpdate
+    } else {
+        LockType::Update
+    }
+}
+
+/// Locks accounts, by ascending id.
+pub(crate) async fn lock_accounts(
+    tx: &impl ConnectionTrait,
+    ids: &BTreeSet<i64>,
+) -> Result<BTreeMap<i64, account::Model>, DbErr> {
+    if ids.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let ids: Vec<i64> = ids.iter().copied().collect();
+    let rows = account::Entity::find()
+        .filter(account::Column::Id.is_in(padded(&ids)))
+        .order_by_asc(account::Column::Id)
+        .lock(row_lock(tx.get_database_backend()))
+        .all(tx)
+        .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+}
+
+/// Whether the head of an account's line may run. While the account's create has failed, only another
+/// go at it, or its removal, may.
+pub(crate) fn may_run(account_state: &str, kind: &str) -> bool {
+    account_state != AccountState::Failed.name()
+        || kind == JobKind::Create.name()
+        || kind == JobKind::Terminate.name()
+}
+
+#[derive(sea_orm::FromQueryResult)]
+struct Standing {
+    id: i64,
+    open_of: i64,
+    head_of: Option<i64>,
+    kind: String,
+    lane: i32,
+    state: String,
+    attempt: i32,
+    due_at: i64,
+}
+
+/// Gives each of these accounts' lines a head, if it has jobs and none. `accounts` = id and state as
+/// they will be committed. Returns what may be rung after the commit.
+pub(crate) async fn promote(
+    tx: &impl ConnectionTrait,
+    accounts: &BTreeMap<i64, String>,
+    now: i64,
+) -> Result<Vec<Ring>, DbErr> {
+    if accounts.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids: Vec<i64> = accounts.keys().copied().collect();
+    let firsts: Vec<(i64, i64)> = job::Entity::find()
+        .select_only()
+        .column(job::Column::OpenOf)
+        .column_as(job::Column::Id.min(), "first")
+        .filter(job::Column::OpenOf.is_in(padded(&ids)))
+        .group_by(job::Column::OpenOf)
+        .having(job::Column::HeadOf.count().eq(0))
+        .into_tuple()
+        .all(tx)
+        .await?;
+    let mut heads: BTreeMap<i64, i64> = firsts.into_iter().collect();
+    prefer_a_way_out_of_failure(tx, accounts, &mut heads).await?;
+    stand_at_head(tx, accounts, heads.values().copied().collect(), now).await
+}
+
+/// In the line of an account whose create failed, a new create or a terminate goes before what waits.
+async fn prefer_a_way_out_of_failure(
+    tx: &impl ConnectionTrait,
+    accounts: &BTreeMap<i64, String>,
+    heads: &mut BTreeMap<i64, i64>,
+) -> Result<(), DbErr> {
+    let failed: Vec<i64> = heads
+        .keys()
+        .copied()
+        .filter(|id| {
+            accounts
+                .get(id)
+                .is_some_and(|state| state == AccountState::Failed.name())
+        })
+        .collect();
+    for account_id in failed {
+        let way_out = job::Entity::find()
+            .select_only()
+            .column(job::Column::Id)
+            .filter(job::Column::OpenOf.eq(account_id))
+            .filter(job::Column::Kind.is_in([JobKind::Create.name(), JobKind::Terminate.name()]))
+            .order_by_asc(job::Column::Id)
+            .into_tuple::<i64>()
+            .one(tx)
+            .await?;
+        if let Some(id) = way_out {
+            heads.insert(account_id, id);
+        }
+    }
+    Ok(())
+}
+
+async fn stand_at_head(
+    tx: &impl ConnectionTrait,
+    accounts: &BTreeMap<i64, String>,
+    heads: Vec<i64>,
+    now: i64,
+) -> Result<Vec<Ring>, DbErr> {
+    if heads.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = standing(tx, Expr::col(job::Column::Id).is_in(padded(&heads))).await?;
+    let (ready, waiting): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| {
+        let state = accounts.get(&row.open_of).map_or("", String::as_str);
+        row.state != JobState::Held.name() && may_run(state, &row.kind)
+    });
+    let ids = |rows: &[Standing]| rows.iter().map(|row| row.id).collect::<Vec<_>>();
+    if !ready.is_empty() {
+        job::Entity::update_many()
+            .col_expr(job::Column::HeadOf, Expr::col(job::Column::OpenOf))
+            .col_expr(job::Column::ReadyLane, Expr::col(job::Column::Lane))
+            .filter(job::Column::Id.is_in(padded(&ids(&ready))))
+            .exec(tx)
+            .await?;
+    }
+    if !waiting.is_empty() {
+        job::Entity::update_many()
+            .col_expr(job::Column::HeadOf, Expr::col(job::Column::OpenOf))
+            .filter(job::Column::Id.is_in(padded(&ids(&waiting))))
+            .exec(tx)
+            .await?;
+    }
+    let due = ready.iter().filter(|row| row.due_at <= now);
+    Ok(due
+        .map(|row| Ring {
+            job_id: row.id,
+            lane: Lane::from_number(row.lane),
+        })
+        .collect())
+}
+
+async fn standing(
+    tx: &impl ConnectionTrait,
+    which: sea_orm::sea_query::SimpleExpr,
+) -> Result<Vec<Standing>, DbErr> {
+    job::Entity::find()
+        .select_only()
+        .columns([
+            job::Column::Id,
+            job::Column::OpenOf,
+            job::Column::HeadOf,
+            job::Column::Kind,
+            job::Column::Lane,
+            job::Column::State,
+            job::Column::Attempt,
+            job::Column::DueAt,
+        ])
+        .filter(which)
+        .order_by_asc(job::Column::Id)
+        .into_model::<Standing>()
+        .all(tx)
+        .await
+}
+
+/// What a new job does to the line that it joins (design: supersede). Only jobs that were never claimed
+/// are cancelled. Returns the ids of those that were.
+pub(crate) async fn supersede(
+    tx: &impl ConnectionTrait,
+    account_id: i64,
+    by: JobKind,
+    now: i64,
+) -> Result<Vec<i64>, DbErr> {
+    let rows = standing(tx, Expr::col(job::Column::OpenOf).eq(account_id)).await?;
+    let overtaken = |row: &&Standing| {
+        row.state == JobState::Queued.name()
+            && row.attempt == 0
+            && match by {
+                JobKind::Terminate => {
+                    row.kind != JobKind::Create.name() && row.kind != JobKind::Terminate.name()
+                }
+                JobKind::Suspend => row.kind == JobKind::Unsuspend.name(),
+                JobKind::Unsuspend => row.kind == JobKind::Suspend.name(),
+                _ => false,
+            }
+    };
+    let ids: Vec<i64> = rows.iter().filter(overtaken).map(|row| row.id).collect();
+    close(tx, &ids, JobState::Cancelled, now).await?;
+    // A head that is not allowed to run makes way for what is.
+    if matches!(by, JobKind::Terminate | JobKind::Create) {
+        step_back(tx, account_id, &rows).await?;
+    }
+    Ok(ids)
+}
+
+/// Takes the head's place away from a job that stands there without being allowed to run.
+async fn step_back(
+    tx: &impl ConnectionTrait,
+    account_id: i64,
+    rows: &[Standing],
+) -> Result<(), DbErr> {
+    let idle = rows
+        .iter()
+        .any(|row| row.head_of.is_some() && row.state == JobState::Queued.name());
+    if !idle {
+        return Ok(());
+    }
+    job::Entity::update_many()
+        .col_expr(job::Column::HeadOf, Expr::value(None::<i64>))
+        .filter(job::Column::HeadOf.eq(account_id))
+        .filter(job::Column::ReadyLane.is_null())
+        .filter(job::Column::State.eq(JobState::Queued.name()))
+        .exec(tx)
+        .await?;
+    Ok(())
+}
+
+/// The same for a job that is re-opened (it may be older than the head).
+pub(crate) async fn make_way(tx: &impl ConnectionTrait, account_id: i64) -> Result<(), DbErr> {
+    let rows = standing(tx, Expr::col(job::Column::OpenOf).eq(account_id)).await?;
+    step_back(tx, account_id, &rows).await
+}
+
+/// Ends jobs that are not running, in that state.
+pub(crate) async fn close(
+    tx: &impl ConnectionTrait,
+    ids: &[i64],
+    state: JobState,
+    now: i64,
+) -> Result<u64, DbErr> {
+    if ids.is_empty() {
+        return Ok(0);
+    }
+    let closed = job::Entity::update_many()
+        .col_expr(job::Column::State, Expr::value(state.name()))
+        .col_expr(job::Column::FinishedAt, Expr::value(now))
+        .col_expr(job::Column::HeadOf, Expr::value(None::<i64>))
+        .col_expr(job::Column::OpenOf, Expr::value(None::<i64>))
+        .col_expr(job::Column::ReadyLane, Expr::value(None::<i32>))
+        .col_expr(job::Column::JoinsAt, Expr::value(None::<i64>))
+        .filter(job::Column::Id.is_in(padded(ids)))
+        .filter(job::Column::State.is_in([
+            JobState::Queued.name(),
+            JobState::Retrying.name(),
+            JobState::Held.name(),
+        ]))
+        .exec(tx)
+        .await?;
+    Ok(closed.rows_affected)
+}

@@ -1,0 +1,272 @@
+//! The ledger: every write to jobs, attempts, accounts and gates.
+//!
+//! The design is the one of groups with nullable key columns: a job carries the proof that it may run.
+//! `head_of` (unique) = its account while it is the head of the account's line, `ready_lane` = its lane
+//! while it may be claimed, `open_of` = its account while it stands in the line, `lease_until` only while
+//! it runs. Statements that search use these keys (never `state`, which no index knows); statements
+//! that come by id look at `state`. Locks are taken in one order everywhere: server rows, account rows,
+//! job rows, each by ascending id. See `docs/decisions/`.
+
+mod accounts;
+mod claim;
+mod error;
+mod finish;
+mod gate;
+mod line;
+mod operate;
+mod pick;
+mod read;
+mod rescue;
+mod secrets;
+mod submit;
+mod writer;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
+    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
+};
+
+pub use accounts::{AccountChange, Selector};
+pub use claim::Claimed;
+pub use error::StoreError;
+pub use finish::{Finish, Intent, JobError, Outcome, Report, ServerEffect};
+pub use gate::{Closed, ClosedBy, Pause};
+pub use operate::{Cancelled, Replayed};
+pub use read::{JobFilter, Waiting};
+pub use rescue::Swept;
+pub use secrets::{Audience, NewSecret, Purpose};
+pub use submit::{NewJob, Refusal, Submitted, Target};
+pub use writer::{Lost, Writer, Written};
+
+use crate::Pace;
+use error::Trouble;
+
+/// A job that may be looked at now: what a doorbell carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Ring {
+    /// The job's row.
+    pub job_id: i64,
+    /// The list that it is rung in.
+    pub lane: crate::Lane,
+}
+
+/// The ledger. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Store {
+    write: DatabaseConnection,
+    read: DatabaseConnection,
+    offset_ms: Arc<AtomicI64>,
+    pace: Pace,
+}
+
+/// How a [`Store`] is opened.
+#[derive(Debug, Clone)]
+pub struct StoreOptions {
+    /// `sqlite:PATH?mode=rwc`, `postgres://...` or `mysql://...`.
+    pub url: String,
+    /// Connections of each of the two pools (SQLite: always one writer).
+    pub connections: u32,
+    /// How long to wait for a connection before an error.
+    pub patience: Duration,
+    /// The pace of all waiting.
+    pub pace: Pace,
+}
+
+impl StoreOptions {
+    /// Usual options for that address.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            connections: 8,
+            patience: Duration::from_secs(10),
+            pace: Pace::default(),
+        }
+    }
+}
+
+impl Store {
+    /// Opens the ledger. Does not look at the schema.
+    ///
+    /// # Errors
+    /// [`StoreError::Unreachable`], without the address's password.
+    pub async fn connect(options: &StoreOptions) -> Result<Self, StoreError> {
+        let sqlite = options.url.starts_with("sqlite:");
+        let write = open(options, if sqlite { 1 } else { options.connections }).await?;
+        let read = open(options, options.connections).await?;
+        Ok(Self {
+            write,
+            read,
+            offset_ms: Arc::new(AtomicI64::new(0)),
+            pace: options.pace,
+        })
+    }
+
+    /// The connections for reading, for queries that this crate does not have.
+    #[must_use]
+    pub fn reader(&self) -> &DatabaseConnection {
+        &self.read
+    }
+
+    /// The connections for writing, for tables that are not jobs, attempts or gates.
+    /// Begin transactions on them with [`Store::begin`] only.
+    #[must_use]
+    pub fn writer_connection(&self) -> &DatabaseConnection {
+        &self.write
+    }
+
+    /// The pace of all waiting.
+    #[must_use]
+    pub fn pace(&self) -> Pace {
+        self.pace
+    }
+
+    /// Which database it is.
+    #[must_use]
+    pub fn backend(&self) -> DbBackend {
+        self.write.get_database_backend()
+    }
+
+    /// Moves this handle's (and its clones') clock. Only tests do.
+    pub fn advance_clock(&self, by: Duration) {
+        self.offset_ms
+            .fetch_add(crate::pace::millis(by), Ordering::Relaxed);
+    }
+
+    /// Now, in milliseconds UTC, by the database's clock.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn now(&self) -> Result<i64, StoreError> {
+        Ok(self.clock(&self.read).await?)
+    }
+
+    /// Now, by the clock of the database behind `connection`.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn clock(&self, connection: &impl ConnectionTrait) -> Result<i64, sea_orm::DbErr> {
+        let backend = connection.get_database_backend();
+        let sql = match backend {
+            DbBackend::Postgres => {
+                "SELECT (extract(epoch from clock_timestamp())*1000)::bigint AS n"
+            }
+            DbBackend::MySql => "SELECT CAST(UNIX_TIMESTAMP(SYSDATE(3))*1000 AS SIGNED) AS n",
+            _ => "SELECT CAST(unixepoch('subsec')*1000 AS INTEGER) AS n",
+        };
+        let row = connection
+            .query_one_raw(Statement::from_string(backend, sql))
+            .await?;
+        let now: i64 = match row {
+            Some(row) => row.try_get("", "n")?,
+            None => return Err(sea_orm::DbErr::Custom("the clock gave no row".into())),
+        };
+        Ok(now + self.offset_ms.load(Ordering::Relaxed))
+    }
+
+    /// Begins a transaction: SQLite takes its write lock at once (a read that turns into a write would
+    /// fail without waiting).
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn begin(&self) -> Result<DatabaseTransaction, sea_orm::DbErr> {
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        };
+        self.write.begin_with_options(options).await
+    }
+
+    /// After trouble number `round` (from 1) of one transaction: whether to begin it again.
+    /// Waits a few milliseconds when it does.
+    pub(crate) async fn again(&self, trouble: Trouble, round: u32) -> bool {
+        if trouble != Trouble::Passing || round > 10 {
+            return false;
+        }
+        let jitter = 1 + u64::from(rand::random::<u8>() % 5);
+        pause(Duration::from_millis((jitter * u64::from(round)).min(100))).await;
+        true
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a deadlock's loser must not run into the winner again"
+)]
+async fn pause(time: Duration) {
+    tokio::time::sleep(time).await;
+}
+
+/// Runs the body in a transaction, from its beginning again after a deadlock and the like. The body
+/// must return at the first error: on MariaDB a deadlock has ended the transaction although the driver
+/// goes on, and the next statement would run by itself.
+macro_rules! transact {
+    ($store:expr, $tx:ident, $body:block) => {{
+        let mut round = 0_u32;
+        loop {
+            round += 1;
+            let attempt = async {
+                let $tx = $store.begin().await?;
+                let value = $body;
+                $tx.commit()
+                    .await
+                    .map_err($crate::store::StoreError::commit)?;
+                Ok::<_, $crate::store::StoreError>(value)
+            }
+            .await;
+            match attempt {
+                Ok(value) => break Ok(value),
+                Err(error) if $store.again(error.trouble(), round).await => {}
+                Err(error) => break Err(error),
+            }
+        }
+    }};
+}
+pub(crate) use transact;
+
+async fn open(options: &StoreOptions, connections: u32) -> Result<DatabaseConnection, StoreError> {
+    let mut connect = ConnectOptions::new(options.url.clone());
+    connect
+        .max_connections(connections)
+        .min_connections(0)
+        .acquire_timeout(options.patience)
+        .connect_timeout(options.patience)
+        .sqlx_logging(false)
+        .map_sqlx_sqlite_opts(|sqlite| {
+            sqlite
+                .journal_mode(SqliteJournalMode::Wal)
+                .synchronous(SqliteSynchronous::Full)
+                .busy_timeout(Duration::from_secs(10))
+        })
+        .map_sqlx_mysql_pool_opts(|pool| {
+            pool.after_connect(|connection, _| {
+                Box::pin(async move {
+                    use sea_orm::sqlx::Executor;
+                    connection
+                        .execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, innodb_lock_wait_timeout = 5")
+                        .await?;
+                    Ok(())
+                })
+            })
+        });
+    Database::connect(connect)
+        .await
+        .map_err(|error| StoreError::unreachable(&options.url, &error))
+}
+
+/// Pads a list for `IN (...)` to one of a few lengths by repeating its last element, so that there are
+/// few statement texts and the prepared ones are used again.
+pub(crate) fn padded<T: Copy>(list: &[T]) -> Vec<T> {
+    let mut all = list.to_vec();
+    if let Some(&last) = list.last() {
+        let wanted = [1, 4, 16, 64, 128, 512]
+            .into_iter()
+            .find(|&size| size >= all.len());
+        all.resize(wanted.unwrap_or(all.len()), last);
+    }
+    all
+}

@@ -1,0 +1,187 @@
+//! Finding jobs that may be claimed: for the timers, the top-up, and freed slots.
+//!
+//! None of this decides anything: a claim looks again under the gate's lock.
+
+use entity::{job, server};
+use sea_orm::sea_query::{Alias, Expr, Order, Query, SelectStatement, UnionType};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, ExprTrait, QueryFilter, QueryOrder,
+};
+
+use super::claim::running;
+use super::gate::{Room, closed};
+use super::{Ring, Store, StoreError};
+use crate::{JobKind, Lane};
+
+/// Servers asked for in one statement.
+const BRANCHES: usize = 100;
+
+impl Store {
+    /// At most `limit` jobs of that lane that could be claimed now: due, ready, and their server has room.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn pick(&self, lane: Lane, limit: u64) -> Result<Vec<Ring>, StoreError> {
+        if limit == 0 {
+            return Ok(Vec::new());
+        }
+        let now = self.clock(&self.read).await?;
+        let mut found = self.ready_without_server(lane, now, limit).await?;
+        let servers: Vec<server::Model> = server::Entity::find()
+            .filter(server::Column::RemovedAt.is_null())
+            .order_by_asc(server::Column::Id)
+            .all(&self.read)
+            .await?;
+        let open: Vec<(i64, u64)> = self.places(&servers, lane, now).await?;
+        for chunk in open.chunks(BRANCHES) {
+            if found.len() as u64 >= limit {
+                break;
+            }
+            found.extend(self.ready_on(chunk, lane, now).await?);
+        }
+        found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        Ok(found)
+    }
+
+    /// What could take the slots that were freed on these servers, interactive first.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn next_on(&self, servers: &[i64]) -> Result<Vec<Ring>, StoreError> {
+        if servers.is_empty() {
+            return Ok(Vec::new());
+        }
+        let now = self.clock(&self.read).await?;
+        let rows = server::Entity::find()
+            .filter(server::Column::Id.is_in(servers.iter().copied()))
+            .all(&self.read)
+            .await?;
+        let mut rings = Vec::new();
+        for lane in [Lane::Interactive, Lane::Bulk] {
+            for chunk in self.places(&rows, lane, now).await?.chunks(BRANCHES) {
+                rings.extend(self.ready_on(chunk, lane, now).await?);
+            }
+        }
+        Ok(rings)
+    }
+
+    /// Servers whose gate is open, with the places left. A closed gate still lets connection checks
+    /// through, so it counts one interactive place when one waits (they are rare).
+    async fn places(
+        &self,
+        servers: &[server::Model],
+        lane: Lane,
+        now: i64,
+    ) -> Result<Vec<(i64, u64)>, DbErr> {
+        let open: Vec<&server::Model> = servers
+            .iter()
+            .filter(|server| closed(server, JobKind::Create, now).is_none())
+            .collect();
+        let ids: Vec<i64> = open.iter().map(|server| server.id).collect();
+        let counts = running(&self.read, &ids).await?;
+        let places = open.iter().map(|server| {
+            let running = counts.get(&server.id).map_or(&[][..], Vec::as_slice);
+            (server.id, Room::of(server, running).places(lane))
+        });
+        Ok(places.filter(|(_, places)| *places > 0).collect())
+    }
+
+    async fn ready_on(
+        &self,
+        servers: &[(i64, u64)],
+        lane: Lane,
+        now: i64,
+    ) -> Result<Vec<Ring>, DbErr> {
+        let mut branches = servers.iter().map(|(id, places)| {
+            let on = Condition::all().add(job::Column::ServerId.eq(*id));
+            ready(on, lane, now, *places)
+        });
+        let Some(mut statement) = branches.next() else {
+            return Ok(Vec::new());
+        };
+        for branch in branches {
+            statement.union(UnionType::All, branch);
+        }
+        let rows = self.read.query_all(&statement).await?;
+        rows.into_iter()
+            .map(|row| {
+                Ok(Ring {
+                    job_id: row.try_get("", "id")?,
+                    lane,
+                })
+            })
+            .collect()
+    }
+
+    async fn ready_without_server(
+        &self,
+        lane: Lane,
+        now: i64,
+        limit: u64,
+    ) -> Result<Vec<Ring>, DbErr> {
+        let on = Condition::all().add(job::Column::ServerId.is_null());
+        let rows = self.read.query_all(&ready(on, lane, now, limit)).await?;
+        rows.into_iter()
+            .map(|row| {
+                Ok(Ring {
+                    job_id: row.try_get("", "id")?,
+                    lane,
+                })
+            })
+            .collect()
+    }
+
+    /// Connection checks that wait on servers whose gate is closed to everything else.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn pick_checks(&self) -> Result<Vec<Ring>, StoreError> {
+        let now = self.clock(&self.read).await?;
+        let servers: Vec<server::Model> = server::Entity::find()
+            .filter(server::Column::RemovedAt.is_null())
+            .all(&self.read)
+            .await?;
+        let shut: Vec<i64> = servers
+            .iter()
+            .filter(|server| closed(server, JobKind::Create, now).is_some())
+            .map(|server| server.id)
+            .collect();
+        if shut.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows: Vec<job::Model> = job::Entity::find()
+            .filter(job::Column::ServerId.is_in(shut))
+            .filter(job::Column::ReadyLane.eq(Lane::Interactive.number()))
+            .filter(job::Column::DueAt.lte(now))
+            .filter(job::Column::Kind.eq(JobKind::CheckConnection.name()))
+            .all(&self.read)
+            .await?;
+        Ok(rows
+            .into_iter()
+            .map(|row| Ring {
+                job_id: row.id,
+                lane: Lane::Interactive,
+            })
+            .collect())
+    }
+}
+
+/// `SELECT id FROM (SELECT id FROM job WHERE .. ORDER BY due_at, id LIMIT n)`: the sub-query gives each
+/// branch of a UNION its own order and limit on all three databases. Equality on the index's leading
+/// columns is what keeps it planned right.
+fn ready(on: Condition, lane: Lane, now: i64, limit: u64) -> SelectStatement {
+    let inner = Query::select()
+        .column(job::Column::Id)
+        .from(job::Entity)
+        .cond_where(on)
+        .and_where(Expr::col(job::Column::ReadyLane).eq(lane.number()))
+        .and_where(Expr::col(job::Column::DueAt).lte(now))
+        .order_by(job::Column::DueAt, Order::Asc)
+        .order_by(job::Column::Id, Order::Asc)
+        .limit(limit)
+        .to_owned();
+    Query::select()
+        .column(job::Column::Id)
+        .from_subquery(inner, Alias::new("waiting"))
+        .to_owned()
+}

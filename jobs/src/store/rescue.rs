@@ -1,0 +1,254 @@
+//! What time does: leases that ended, scheduled jobs that join their line, heads that are missing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use entity::{attempt, job};
+use sea_orm::sea_query::{Expr, LockBehavior};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, ExprTrait,
+    QueryFilter, QueryOrder, QuerySelect,
+};
+
+use super::finish::POISON_AFTER;
+use super::line::{lock_accounts, promote, row_lock};
+use super::{Ring, Store, StoreError, padded, transact};
+use crate::{JobKind, JobState, Lane};
+
+/// What a sweep did.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Swept {
+    /// Jobs taken back from workers that are gone.
+    pub rescued: usize,
+    /// Of these, jobs parked because it was the third worker.
+    pub parked: usize,
+    /// Scheduled jobs that have joined their line.
+    pub joined: usize,
+    /// To ring.
+    pub rings: Vec<Ring>,
+}
+
+impl Store {
+    /// Takes back jobs whose lease has ended. The fence grows at once, so that a late outcome of the old
+    /// owner is refused. A change that may have left makes the job one in doubt.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn rescue(&self, limit: u64) -> Result<Swept, StoreError> {
+        let now = self.now().await?;
+        let ids: Vec<i64> = job::Entity::find()
+            .select_only()
+            .column(job::Column::Id)
+            .filter(job::Column::LeaseUntil.lt(now))
+            .order_by_asc(job::Column::LeaseUntil)
+            .limit(limit)
+            .into_tuple()
+            .all(&self.read)
+            .await?;
+        if ids.is_empty() {
+            return Ok(Swept::default());
+        }
+        transact!(self, tx, { self.rescue_in(&tx, &ids).await? })
+    }
+
+    async fn rescue_in(&self, tx: &impl ConnectionTrait, ids: &[i64]) -> Result<Swept, DbErr> {
+        let now = self.clock(tx).await?;
+        let find = job::Entity::find()
+            .filter(job::Column::Id.is_in(padded(ids)))
+            .filter(job::Column::State.eq(JobState::Running.name()))
+            .filter(job::Column::LeaseUntil.lt(now))
+            .order_by_asc(job::Column::Id);
+        let backend = tx.get_database_backend();
+        // A row that is being finished just now is skipped: its outcome is better than ours.
+        let rows = match backend {
+            DbBackend::Sqlite => find.all(tx).await?,
+            _ => {
+                find.lock_with_behavior(row_lock(backend), LockBehavior::SkipLocked)
+                    .all(tx)
+                    .await?
+            }
+        };
+        let mut swept = Swept::default();
+        for row in &rows {
+            let parked = row.worker_deaths + 1 >= POISON_AFTER;
+            let settle = self.pace().of(Duration::from_secs(5));
+            let due_at = now + crate::pace::millis(settle);
+            take_back(tx, row, parked, due_at).await?;
+            note_lost(tx, row, parked, now, due_at).await?;
+            swept.rescued += 1;
+            swept.parked += usize::from(parked);
+        }
+        Ok(swept)
+    }
+
+    /// Lets scheduled jobs that are due join their account's line.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn join_lines(&self, limit: u64) -> Result<Swept, StoreError> {
+        let now = self.now().await?;
+        let due: Vec<(i64, Option<i64>)> = job::Entity::find()
+            .select_only()
+            .columns([job::Column::Id, job::Column::AccountId])
+            .filter(job::Column::JoinsAt.lte(now))
+            .order_by_asc(job::Column::JoinsAt)
+            .limit(limit)
+            .into_tuple()
+            .all(&self.read)
+            .await?;
+        if due.is_empty() {
+            return Ok(Swept::default());
+        }
+        let accounts: BTreeSet<i64> = due.iter().filter_map(|(_, account)| *account).collect();
+        let ids: Vec<i64> = due.iter().map(|(id, _)| *id).collect();
+        transact!(self, tx, {
+            let locked = lock_accounts(&tx, &accounts).await?;
+            let now = self.clock(&tx).await?;
+            let joined = job::Entity::update_many()
+                .col_expr(job::Column::OpenOf, Expr::col(job::Column::AccountId))
+                .col_expr(job::Column::JoinsAt, Expr::value(None::<i64>))
+                .filter(job::Column::Id.is_in(padded(&ids)))
+                .filter(job::Column::State.eq(JobState::Queued.name()))
+                .filter(job::Column::JoinsAt.lte(now))
+                .exec(&tx)
+                .await?;
+            let states = locked
+                .into_iter()
+                .map(|(id, row)| (id, row.state))
+                .collect();
+            let rings = promote(&tx, &states, now).await?;
+            Swept {
+                joined: usize::try_from(joined.rows_affected).unwrap_or(usize::MAX),
+                rings,
+                ..Swept::default()
+            }
+        })
+    }
+
+    /// Gives every line without a head one. Finds nothing unless something is broken; scans all
+    /// unfinished jobs, so run it every few minutes. Returns how many lines were mended.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn repair(&self) -> Result<Vec<Ring>, StoreError> {
+        let headless: Vec<i64> = job::Entity::find()
+            .select_only()
+            .column(job::Column::OpenOf)
+            .filter(job::Column::OpenOf.is_not_null())
+            .group_by(job::Column::OpenOf)
+            .having(job::Column::HeadOf.count().eq(0))
+            .limit(1000)
+            .into_tuple()
+            .all(&self.read)
+            .await?;
+        if headless.is_empty() {
+            return Ok(Vec::new());
+        }
+        let accounts: BTreeSet<i64> = headless.into_iter().collect();
+        transact!(self, tx, {
+            let locked = lock_accounts(&tx, &accounts).await?;
+            let now = self.clock(&tx).await?;
+            let states: BTreeMap<i64, String> = locked
+                .into_iter()
+                .map(|(id, row)| (id, row.state))
+                .collect();
+            promote(&tx, &states, now).await?
+        })
+    }
+
+    /// Refreshes the planner's statistics of the job table; without them lists of ids become full scans.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn analyze(&self) -> Result<(), StoreError> {
+        let sql = match self.backend() {
+            DbBackend::MySql => "ANALYZE TABLE job",
+            _ => "ANALYZE job",
+        };
+        self.write.execute_unprepared(sql).await?;
+        Ok(())
+    }
+}
+
+async fn take_back(
+    tx: &impl ConnectionTrait,
+    row: &job::Model,
+    parked: bool,
+    due_at: i64,
+) -> Result<(), DbErr> {
+    use job::Column as C;
+    let changing = row.kind.parse::<JobKind>().is_ok_and(JobKind::changes);
+    let in_doubt = changing && row.phase.is_some();
+    let mut update = job::Entity::update_many()
+        .col_expr(C::Fence, Expr::col(C::Fence).add(1))
+        .col_expr(C::LeaseUntil, Expr::value(None::<i64>))
+        .col_expr(C::Owner, Expr::value(None::<String>))
+        .col_expr(C::WorkerDeaths, Expr::col(C::WorkerDeaths).add(1));
+    if in_doubt {
+        update = update.col_expr(C::DoubtSince, Expr::value(row.sent_at.or(row.doubt_since)));
+    }
+    update = if parked {
+        update
+            .col_expr(C::State, Expr::value(JobState::Held.name()))
+            .col_expr(C::HoldCode, Expr::value("poison"))
+            .col_expr(C::ErrorCode, Expr::value("poison"))
+            .col_expr(
+                C::ErrorMessage,
+                Expr::value("three workers died while they had this job"),
+            )
+    } else {
+        update
+            .col_expr(C::State, Expr::value(JobState::Retrying.name()))
+            .col_expr(C::ReadyLane, Expr::col(C::Lane))
+            .col_expr(C::DueAt, Expr::value(due_at))
+    };
+    update
+        .filter(C::Id.eq(row.id))
+        .filter(C::Fence.eq(row.fence))
+        .exec(tx)
+        .await?;
+    Ok(())
+}
+
+async fn note_lost(
+    tx: &impl ConnectionTrait,
+    row: &job::Model,
+    parked: bool,
+    now: i64,
+    due_at: i64,
+) -> Result<(), DbErr> {
+    let lost = attempt::ActiveModel {
+        job_id: Set(row.id),
+        fence: Set(row.fence),
+        attempt: Set(row.attempt),
+        owner: Set(row.owner.clone()),
+        started_at: Set(row.started_at.unwrap_or(now)),
+        sent_at: Set(row.sent_at),
+        finished_at: Set(now),
+        outcome: Set("lost".to_owned()),
+        error_class: Set(Some("internal".to_owned())),
+        error_code: Set(Some("worker_lost".to_owned())),
+        error_message: Set(Some("the worker that had this job is gone".to_owned())),
+        detail: Set(None),
+        next_due_at: Set((!parked).then_some(due_at)),
+    };
+    attempt::Entity::insert_many([lost])
+        .exec_without_returning(tx)
+        .await?;
+    if parked {
+        let why = "three workers died while they had this job";
+        super::operate::note(tx, row.id, row.attempt, "rescue", "parked", Some(why), now).await?;
+    }
+    Ok(())
+}
+
+impl Ring {
+    /// A ring for this row.
+    #[must_use]
+    pub fn of(row: &job::Model) -> Self {
+        Self {
+            job_id: row.id,
+            lane: Lane::from_number(row.lane),
+        }
+    }
+}
