@@ -59,6 +59,8 @@ fn nth(first: Duration, cap: Duration, n: i32, jitter: f64) -> Duration {
     for _ in 0..steps {
         delay = series.next_backoff().unwrap_or(cap);
     }
+    // Even without randomization the crate adds up to a nanosecond; whole milliseconds are ours again.
+    let delay = Duration::from_millis(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX));
     delay.mul_f64(jitter.clamp(0.9, 1.1)).min(cap)
 }
 
