@@ -19,6 +19,9 @@
 //! # }
 //! ```
 
+// A row of the panel's widest table has more columns than `json!` takes by default.
+#![recursion_limit = "512"]
+
 mod account;
 mod chance;
 mod clock;
@@ -41,7 +44,7 @@ mod whm;
 pub use account::{SimAccount, SimLimits, SimTraffic};
 pub use error::SimulatorError;
 pub use faults::{Applied, Fault, FaultId, FaultPlan, Fired, Reply, Scope, Switchboard, WrongJson};
-pub use froxlor::Froxlor;
+pub use froxlor::{Envelope, Froxlor, KeyOwner, PasswordPolicy};
 pub use ledger::{LedgerEntry, read_ledger};
 pub use options::{Certificate, Growth, Latency, Options, PanelKind};
 pub use scripted::{Script, ScriptedRequest, ScriptedServer};

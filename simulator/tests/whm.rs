@@ -1,5 +1,4 @@
 //! The WHM face over real sockets.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 
