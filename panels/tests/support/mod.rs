@@ -185,13 +185,18 @@ impl TestPanel {
         })
     }
 
-    /// Replaces the script and forgets what was received.
+    /// Replaces the script by these answers and forgets what was received.
     pub(crate) fn rescript(&self, answers: Vec<Answer>) {
         let mut answers = answers.into_iter();
-        *self.shared.script.lock().unwrap() = Box::new(move |_| {
+        self.script(move |_| {
             let over = || Canned::new(599, "text/plain", "the script is over").into();
             answers.next().unwrap_or_else(over)
         });
+    }
+
+    /// Replaces the script and forgets what was received.
+    pub(crate) fn script(&self, script: impl FnMut(&Received) -> Answer + Send + 'static) {
+        *self.shared.script.lock().unwrap() = Box::new(script);
         self.shared.received.lock().unwrap().clear();
         let waiting = self.shared.arrivals.available_permits();
         self.shared.arrivals.forget_permits(waiting);
