@@ -184,6 +184,28 @@ impl Reply {
     }
 }
 
+#[cfg(test)]
+impl Reply {
+    /// An answer that no panel gave, for the drivers' own tests.
+    pub(crate) fn canned(effect: Effect, status: u16, body: &[u8]) -> Self {
+        Self {
+            status,
+            content_type: None,
+            retry_after: None,
+            body: body.to_vec(),
+            elapsed: Duration::ZERO,
+            panel_clock: None,
+            asked: Asked {
+                method: "POST".to_owned(),
+                path: "/".to_owned(),
+                request: None,
+                redactor: Redactor::default(),
+                effect,
+            },
+        }
+    }
+}
+
 /// Only for a `Retry-After` date of a panel that sends no `Date`.
 fn our_clock() -> i64 {
     SystemTime::now()

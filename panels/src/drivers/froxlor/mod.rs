@@ -19,6 +19,8 @@ mod create;
 mod envelope;
 mod packages;
 mod read;
+#[cfg(test)]
+mod recorded;
 mod rules;
 mod shapes;
 mod usage;
