@@ -164,7 +164,10 @@ impl Stage {
         self.panel.script(move |received| {
             let call = call_of(received);
             let fitting = || (0..routes.len()).filter(|i| routes[*i].call == call);
-            let Some(chosen) = fitting().find(|i| !used[*i]).or_else(|| fitting().last()) else {
+            let Some(chosen) = fitting()
+                .find(|i| !used[*i])
+                .or_else(|| fitting().next_back())
+            else {
                 if let Ok(mut unexpected) = unexpected.lock() {
                     unexpected.push(call);
                 }
