@@ -142,11 +142,22 @@ pub const fn next(state: JobState, event: Event) -> Option<JobState> {
 
 /// An account's state.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+    Debug,
+    Default,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    serde::Serialize,
+    serde::Deserialize,
 )]
 #[serde(rename_all = "snake_case")]
 pub enum AccountState {
     /// Its create is accepted.
+    #[default]
     Requested,
     /// A job named it that we did not know; the first attempt takes it over from the panel.
     Importing,

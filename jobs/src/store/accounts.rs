@@ -218,12 +218,6 @@ pub(crate) struct NewRow<'a> {
     pub(crate) state: AccountState,
 }
 
-impl Default for AccountState {
-    fn default() -> Self {
-        AccountState::Requested
-    }
-}
-
 /// Inserts the row and returns its id. Without a name it has no live key until [`name`] gives one.
 pub(crate) async fn insert(
     tx: &impl ConnectionTrait,

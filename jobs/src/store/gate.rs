@@ -353,7 +353,7 @@ pub(crate) mod tests {
         let over = server::Model {
             paused: true,
             paused_until: Some(100),
-            ..open.clone()
+            ..open
         };
         assert_eq!(
             closed(&over, JobKind::Create, 100),

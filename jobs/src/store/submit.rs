@@ -118,7 +118,7 @@ impl Store {
             match outcome {
                 // Somebody inserted the same key or name at the same moment: the next pass finds it.
                 Err(error) if error.trouble() == Trouble::Duplicate && duplicates < 3 => {
-                    duplicates += 1
+                    duplicates += 1;
                 }
                 other => return other,
             }
