@@ -67,7 +67,7 @@ impl Froxlor {
         context: &Context<'_>,
     ) -> Result<Caller, Failure> {
         let Some(given) = self.settings.envelope.credentials(request) else {
-            return Failure::plain(401, "Unauthenticated. Please provide api user credentials.");
+            return Err(Failure::NoCredentials);
         };
         let now = context.now_seconds();
         let fits = |key: &&Key| {

@@ -50,11 +50,6 @@ pub(super) const SWITCHES: [(&str, &str); 5] = [
     ("shell_allowed", "shell_allowed"),
     ("gender", "gender"),
 ];
-/// Languages that the panel speaks; others are ignored.
-pub(super) const LANGUAGES: [&str; 10] = [
-    "en", "de", "fr", "it", "nl", "es", "pt", "cs", "se", "zh_CN",
-];
-
 pub(super) fn prepare(
     froxlor: &Froxlor,
     caller: &Caller,
@@ -158,8 +153,10 @@ pub(super) fn read_person(row: &mut Row, params: &Params) -> Result<(), Failure>
             row.set(column, number);
         }
     }
-    if let Some(language) = params.text("def_language")?
-        && LANGUAGES.contains(&language.as_str())
+    // Not checked against the languages that the panel speaks.
+    if let Some(language) = params
+        .text("def_language")?
+        .filter(|language| !language.is_empty())
     {
         row.set("def_language", language);
     }

@@ -111,13 +111,21 @@ impl Envelope {
         let (status, text) = match failure {
             Failure::Plain(status, text) => (*status, text.clone()),
             Failure::Complaint(complaint) => (400, complaint.text(language)),
+            Failure::NoCredentials => (
+                401,
+                "Unauthenticated. Please provide api user credentials.".to_owned(),
+            ),
             Failure::Fatal => return Response::new(500, "text/html; charset=UTF-8", ""),
         };
         let body = match self {
             Envelope::Current => json!({"message": text}),
             Envelope::Legacy => json!({"status": status, "status_message": text, "data": null}),
         };
-        json_response(status, &body)
+        let response = json_response(status, &body);
+        match failure {
+            Failure::NoCredentials => response.with("WWW-Authenticate", "Basic realm=\"API\""),
+            _ => response,
+        }
     }
 }
 

@@ -7,6 +7,8 @@ pub(super) enum Failure {
     Plain(u16, String),
     /// A refusal by validation: status 400, in the admin's language.
     Complaint(Complaint),
+    /// No credentials reached PHP: status 401 with a challenge, which other 401 don't have.
+    NoCredentials,
     /// PHP died: status 500 and nothing else.
     Fatal,
 }

@@ -283,11 +283,6 @@ impl Froxlor {
 
     /// The rate limiter's headers. They never count down, since no session is kept for API calls.
     fn limited(&self, response: Response, context: &Context<'_>) -> Response {
-        let response = if response.status == 401 {
-            response.with("WWW-Authenticate", "Basic realm=\"API\"")
-        } else {
-            response
-        };
         let limit = self.settings.rate_limit;
         response
             .with("X-RateLimit-Limit", limit.to_string())
@@ -303,20 +298,12 @@ impl Froxlor {
     }
 
     pub(crate) fn refusal(&self, status: u16) -> Response {
-        let text = match status {
-            401 => "Unauthenticated. Please provide api user credentials.",
-            403 => "Invalid authorization credentials",
-            _ => "",
+        let failure = match status {
+            401 => Failure::NoCredentials,
+            403 => Failure::Plain(403, "Invalid authorization credentials".to_owned()),
+            other => Failure::Plain(other, String::new()),
         };
-        let response = self
-            .settings
-            .envelope
-            .failure(&Failure::Plain(status, text.to_owned()), "en");
-        if status == 401 {
-            response.with("WWW-Authenticate", "Basic realm=\"API\"")
-        } else {
-            response
-        }
+        self.settings.envelope.failure(&failure, "en")
     }
 
     pub(crate) fn accounts(&self) -> Vec<SimAccount> {
