@@ -1,7 +1,5 @@
 //! Looking at accounts.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use hosting::{Limit, LimitName};
 use panels::{PanelError, Standing};
 use serde_json::{Value, json};
@@ -82,7 +80,7 @@ async fn numbers_as_text_are_the_same_account() {
 #[tokio::test]
 async fn unlimited_is_any_negative_number() {
     let replay = with_customer(edited("069", |customer| {
-        customer["loginname"] = json!("acme")
+        customer["loginname"] = json!("acme");
     }));
     let account = replay.driver.find(&acme()).await.unwrap().unwrap();
     for name in [

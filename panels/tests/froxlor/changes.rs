@@ -1,7 +1,5 @@
 //! Changing accounts.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 

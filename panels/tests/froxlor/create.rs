@@ -231,22 +231,23 @@ async fn an_answer_about_another_customer_is_in_doubt() {
 #[tokio::test]
 async fn what_froxlor_would_alter_is_refused_before_anything_is_sent() {
     let replay = Replay::of([]);
-    let cases: [(&str, fn(&mut panels::NewAccount)); 9] = [
+    type Spoil = fn(&mut panels::NewAccount);
+    let cases: [(&str, Spoil); 9] = [
         ("username_refused", |one| {
-            one.username = "b".repeat(51).parse().unwrap()
+            one.username = "b".repeat(51).parse().unwrap();
         }),
         ("username_refused", |one| {
-            one.username = "web77".parse().unwrap()
+            one.username = "web77".parse().unwrap();
         }),
         ("username_refused", |one| {
-            one.username = "acme-two".parse().unwrap()
+            one.username = "acme-two".parse().unwrap();
         }),
         ("password_refused", |one| {
-            one.password = "pa\\ss1Word".into()
+            one.password = "pa\\ss1Word".into();
         }),
         ("email_refused", |one| one.email = None),
         ("email_refused", |one| {
-            one.email = Some("a%41@example.com".parse().unwrap())
+            one.email = Some("a%41@example.com".parse().unwrap());
         }),
         ("marker_refused", |one| one.marker = "H1_2".into()),
         ("field_refused", |one| {

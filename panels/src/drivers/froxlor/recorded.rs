@@ -1,11 +1,5 @@
 //! Every recorded answer, read whole and cut at every byte.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
-
 use std::path::Path;
 
 use serde_json::Value;
