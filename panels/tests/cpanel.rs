@@ -211,6 +211,22 @@ async fn an_answer_about_somebody_else_is_no_answer() {
 }
 
 #[tokio::test]
+async fn who_has_a_domain_is_none_where_the_token_may_not_ask() {
+    let (_panel, driver) = stage(vec![
+        golden!("getdomainowner"),
+        golden!("getdomainowner-nobody"),
+        golden!("permission"),
+        golden!("createacct-weak"),
+    ]);
+    let domain = "acme.example".parse().unwrap();
+    let owner = driver.domain_owner(&domain).await.unwrap().unwrap();
+    assert_eq!(owner.as_str(), "acme1");
+    assert_eq!(driver.domain_owner(&domain).await.unwrap(), None);
+    assert_eq!(driver.domain_owner(&domain).await.unwrap(), None);
+    assert!(driver.domain_owner(&domain).await.is_err());
+}
+
+#[tokio::test]
 async fn a_terminate_names_the_account_in_both_spellings() {
     let (panel, driver) = stage(vec![golden!("removeacct")]);
     driver.terminate(&key()).await.unwrap();

@@ -8,6 +8,7 @@ use reqwest::header::{
 };
 use reqwest::{Client, Response, Url, redirect};
 use secrecy::{ExposeSecret, SecretString};
+use zeroize::Zeroizing;
 
 use super::destination::{self, CheckedResolver, Closed};
 use super::reply::Asked;
@@ -142,7 +143,7 @@ impl PanelClient {
             } else {
                 format!("{path} {}", call.name)
             },
-            request: request.map(|text| redactor.excerpt(text.as_bytes())),
+            request: request.map(Zeroizing::new),
             redactor,
             effect: call.effect,
         }

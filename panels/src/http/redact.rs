@@ -51,6 +51,11 @@ impl Redactor {
     /// The text without secrets, control characters escaped; at most a few kilobytes of it.
     #[must_use]
     pub fn clean(&self, text: &str) -> String {
+        escape(&mask_patterns(self.mask_live(text)))
+    }
+
+    /// The beginning of the text without the live secrets.
+    fn mask_live(&self, text: &str) -> String {
         let whole = text.len() <= WINDOW;
         let mut text = head(text, WINDOW).to_owned();
         for needle in self.needles.iter() {
@@ -64,12 +69,7 @@ impl Redactor {
             let sure = head(&text, text.len().saturating_sub(longest)).len();
             text.truncate(sure);
         }
-        for (pattern, mask) in PATTERNS.iter() {
-            if let std::borrow::Cow::Owned(masked) = pattern.replace_all(&text, *mask) {
-                text = masked;
-            }
-        }
-        escape(&text)
+        text
     }
 
     /// The beginning of a body, clean, at most 200 bytes.
@@ -83,7 +83,9 @@ impl Redactor {
     /// characters.
     #[must_use]
     pub fn reason(&self, text: &str) -> String {
-        let plain = MARKUP.replace_all(text, " ");
+        // Live secrets first: what looks like markup may be a part of one.
+        let masked = self.mask_live(text);
+        let plain = MARKUP.replace_all(&masked, " ");
         let line = plain.split_whitespace().collect::<Vec<_>>().join(" ");
         let clean = self.clean(&line);
         match clean.char_indices().nth(REASON) {
@@ -172,6 +174,15 @@ static PATTERNS: LazyLock<Vec<(Regex, &'static str)>> = LazyLock::new(|| {
     .filter_map(|(pattern, mask)| Some((Regex::new(pattern).ok()?, mask)))
     .collect()
 });
+
+fn mask_patterns(mut text: String) -> String {
+    for (pattern, mask) in PATTERNS.iter() {
+        if let std::borrow::Cow::Owned(masked) = pattern.replace_all(&text, *mask) {
+            text = masked;
+        }
+    }
+    text
+}
 
 static MARKUP: LazyLock<Regex> = LazyLock::new(|| {
     #[expect(
@@ -288,5 +299,27 @@ mod tests {
     #[test]
     fn debug_shows_nothing() {
         assert_eq!(format!("{:?}", Redactor::of(["topsecret"])), "Redactor");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_secret_gets_through(
+            secret in "[A-Z0-9!-/:-@ ]{8,40}",
+            before in "[a-z<> \\n]{0,60}",
+            after in "[a-z<> \\n]{0,60}",
+        ) {
+            let redactor = Redactor::of([secret.as_str()]);
+            for spelling in spellings(&secret) {
+                let text = format!("{before}{spelling}{after}");
+                for clean in [redactor.clean(&text), redactor.reason(&text)] {
+                    let parts = secret.as_bytes().windows(6);
+                    for part in parts.filter(|part| part.iter().any(u8::is_ascii_alphanumeric)) {
+                        let part = String::from_utf8_lossy(part);
+                        proptest::prop_assert!(!clean.contains(&*part), "{clean}");
+                    }
+                }
+                proptest::prop_assert!(redactor.excerpt(text.as_bytes()).len() <= EXCERPT);
+            }
+        }
     }
 }

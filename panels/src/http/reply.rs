@@ -3,16 +3,17 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
+use zeroize::Zeroizing;
 
 use super::{Effect, Redactor, retry_after};
 use crate::{Detail, PanelError};
 
 /// What was asked, as far as an operator may see it.
-#[derive(Clone)]
 pub(super) struct Asked {
     pub(super) method: String,
     pub(super) path: String,
-    pub(super) request: Option<String>,
+    /// The request's body (or query) as sent, secrets and all; only its excerpt is ever shown.
+    pub(super) request: Option<Zeroizing<String>>,
     pub(super) redactor: Redactor,
     pub(super) effect: Effect,
 }
@@ -24,7 +25,10 @@ impl Asked {
             method: Some(self.method.clone()),
             path: Some(self.path.clone()),
             elapsed_ms: u64::try_from(elapsed.as_millis()).ok(),
-            request: self.request.clone(),
+            request: self
+                .request
+                .as_ref()
+                .map(|request| self.redactor.excerpt(request.as_bytes())),
             ..Detail::default()
         })
     }

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::envelope::Answer;
+use super::look::optional;
+use super::rules;
 use super::wire::Wire;
-use super::{optional, rules};
 use crate::http::lenient;
 use crate::{PanelError, ServerCheck};
 

@@ -3,8 +3,9 @@
 use hosting::{Limit, LimitName, Limits, Username};
 use serde_json::Value;
 
+use super::look::{after_change, no_such_account, summary};
 use super::wire::Wire;
-use super::{after_change, no_such_account, shapes, summary, units};
+use super::{shapes, units};
 use crate::http::lenient;
 use crate::{PanelError, http};
 

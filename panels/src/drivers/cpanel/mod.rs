@@ -4,8 +4,10 @@
 //! the envelope in [`envelope`]; parameters and deadlines stand in [`wire`].
 
 mod check;
+mod create;
 mod envelope;
 mod limits;
+mod look;
 mod reasons;
 mod rules;
 mod shapes;
@@ -17,11 +19,12 @@ use std::net::IpAddr;
 
 use async_trait::async_trait;
 use hosting::{DomainName, LimitName, Limits, Month, PackageName, Username};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde_json::Value;
 
-use self::envelope::{Answer, Done};
-use self::wire::{Wire, lower};
+use self::envelope::Answer;
+use self::look::{after_change, no_such_account, optional, rows, summary};
+use self::wire::Wire;
 use crate::http::lenient;
 use crate::{
     AccountKey, Address, Counter, Created, Driver, LoginLink, NewAccount, Panel, PanelAccount,
@@ -103,17 +106,7 @@ impl Panel for Cpanel {
     }
 
     async fn domain_owner(&self, domain: &DomainName) -> Result<Option<Username>, PanelError> {
-        match self.wire.getdomainowner(domain).await? {
-            Answer::Done(done) => match shapes::text(&done.data, "user") {
-                None => Ok(None),
-                Some(user) => match user.parse() {
-                    Ok(user) => Ok(Some(user)),
-                    Err(_) => Err(done.reply.unknown("the domain's owner cannot be read")),
-                },
-            },
-            Answer::Refused(refused) if says_nobody(&refused.reason) => Ok(None),
-            Answer::Refused(refused) => Err(refused.into_error()),
-        }
+        look::domain_owner(&self.wire, domain).await
     }
 
     async fn list(&self) -> Result<Vec<PanelAccount>, PanelError> {
@@ -123,10 +116,10 @@ impl Panel for Cpanel {
     }
 
     async fn create(&self, account: &NewAccount) -> Result<Created, PanelError> {
-        let fields = create_fields(account)?;
+        let fields = create::fields(account)?;
         let fields: Vec<(&str, &str)> = fields.iter().map(|(n, v)| (*n, v.as_str())).collect();
         let done = self.wire.createacct(&fields, &account.password).await?;
-        Ok(created(&done.done()?))
+        Ok(create::created(&done.done()?))
     }
 
     async fn suspend(&self, account: &AccountKey, reason: &str) -> Result<(), PanelError> {
@@ -304,124 +297,6 @@ impl Cpanel {
     }
 }
 
-/// The account by `accountsummary`; `None` when the panel says that it has none.
-async fn summary(wire: &Wire, user: &Username) -> Result<Option<PanelAccount>, PanelError> {
-    let done = match wire.accountsummary(user).await? {
-        Answer::Done(done) => done,
-        Answer::Refused(refused) if reasons::is_absent(&refused.reason) => return Ok(None),
-        Answer::Refused(refused) => return Err(refused.into_error()),
-    };
-    let rows = done.data.get("acct").unwrap_or(&Value::Null);
-    let rows = lenient::items(rows);
-    let found = rows
-        .first()
-        .and_then(|row| shapes::account(row, done.reply.panel_clock));
-    match found {
-        Some(account) if account.username.same_as(user) => Ok(Some(account)),
-        Some(_) => Err(done.reply.unknown("the answer is about another account")),
-        None => Err(done
-            .reply
-            .unknown("the account in the answer cannot be read")),
-    }
-}
-
-/// Every row of a list, or an error: a list with holes would be taken for the whole.
-fn rows<T>(
-    done: &Done,
-    field: &str,
-    read: impl Fn(&Value) -> Option<T>,
-) -> Result<Vec<T>, PanelError> {
-    let list = done
-        .data
-        .get(field)
-        .ok_or_else(|| done.reply.unknown(format!("the answer holds no `{field}`")))?;
-    lenient::items(list)
-        .into_iter()
-        .map(|row| {
-            read(row).ok_or_else(|| {
-                done.reply
-                    .unknown(format!("a row of `{field}` cannot be read"))
-            })
-        })
-        .collect()
-}
-
-/// What `createacct` gets. The package rules the limits; only without one are they sent here.
-fn create_fields(account: &NewAccount) -> Result<Vec<(&'static str, String)>, PanelError> {
-    let mut fields = vec![
-        ("username", lower(&account.username)),
-        ("domain", account.domain.to_string()),
-        ("password", account.password.expose_secret().to_owned()),
-        // An own address is given by a later step, which can be looked up.
-        ("ip", "n".to_owned()),
-        // Else the log in the answer holds the password.
-        ("showpass", "n".to_owned()),
-    ];
-    if let Some(email) = &account.email {
-        fields.push(("contactemail", email.to_string()));
-    }
-    match &account.package {
-        Some(package) => fields.push(("plan", package.to_string())),
-        None => {
-            for (name, limit) in account.limits.iter() {
-                fields.push((units::createacct_name(name), units::write(name, limit)?));
-            }
-        }
-    }
-    fields.extend(rules::panel_values(&account.panel)?);
-    Ok(fields)
-}
-
-fn created(done: &Done) -> Created {
-    let servers = ["nameserver", "nameserver2", "nameserver3", "nameserver4"];
-    Created {
-        username: shapes::text(&done.data, "user").and_then(|user| user.parse().ok()),
-        address: shapes::text(&done.data, "ip").and_then(|ip| ip.parse().ok()),
-        name_servers: servers
-            .iter()
-            .filter_map(|field| done.data.get(*field).and_then(shapes::name_server))
-            .collect(),
-        warnings: done.warnings.clone(),
-    }
-}
-
-/// `getdomainowner` of a domain that nobody has.
-fn says_nobody(reason: &str) -> bool {
-    let text = reason.to_lowercase();
-    let nobody = [
-        "does not exist",
-        "not exist",
-        "no owner",
-        "not owned",
-        "does not own",
-        "not found",
-        "no user",
-    ];
-    nobody.iter().any(|words| text.contains(words))
-}
-
 fn is_https(url: &str) -> bool {
     url::Url::parse(url).is_ok_and(|url| url.scheme() == "https" && url.has_host())
-}
-
-fn no_such_account() -> PanelError {
-    PanelError::refused("no_such_account", "the panel has no such account")
-}
-
-/// An addition that a server may lack or a token may not call: then without it.
-fn optional(answer: Answer) -> Option<Done> {
-    match answer {
-        Answer::Done(done) => Some(done),
-        Answer::Refused(_) => None,
-    }
-}
-
-/// A failure behind a change that was made: "nothing was changed" would no longer be true.
-fn after_change<T>(result: Result<T, PanelError>) -> Result<T, PanelError> {
-    result.map_err(|error| match error {
-        PanelError::Transient(detail) | PanelError::Throttled { detail, .. } => {
-            PanelError::InDoubt(detail)
-        }
-        other => other,
-    })
 }

@@ -239,4 +239,37 @@ mod tests {
         }
         assert!(usage(&json!({"totalbytes": 1})).is_err());
     }
+
+    /// Any JSON value a few levels deep, with the field names that the shapes look for.
+    fn any_row() -> impl proptest::strategy::Strategy<Value = Value> {
+        use proptest::prelude::*;
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<u64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            "[0-9]{1,22}M?".prop_map(Value::from),
+            "\\PC{0,20}".prop_map(Value::from),
+        ];
+        let name = "user|suspended|suspendreason|unix_startdate|disklimit|diskused|maxpop|ip|plan|\
+                    totalbytes|limit|deleted|blocks_used|blocks_limit|QUOTA|BWLIMIT|name|used";
+        leaf.prop_recursive(2, 24, 12, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::btree_map(name, inner, 0..12)
+                    .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_row_makes_the_shapes_panic(row in any_row()) {
+            let _ = (account(&row, None), package(&row), address(&row), disk(&row));
+            if let Ok(usage) = usage(&row) {
+                proptest::prop_assert!(usage.traffic.is_some());
+            }
+        }
+    }
 }

@@ -6,8 +6,9 @@ use hosting::{Month, Username};
 use serde_json::Value;
 
 use super::envelope::Done;
+use super::look::optional;
 use super::wire::{Wire, lower};
-use super::{optional, shapes, units};
+use super::{shapes, units};
 use crate::http::lenient;
 use crate::{AccountUsage, PanelError, UsageReport};
 
