@@ -89,7 +89,9 @@ impl Store {
             if closed(gate, kind, now).is_some() {
                 continue;
             }
-            if kind == JobKind::Terminate && self.guard_holds(tx, gate, now, &won).await? {
+            // What has begun is not stopped half-way.
+            let begins = kind == JobKind::Terminate && row.attempt == 0;
+            if begins && self.guard_holds(tx, gate, now, &won).await? {
                 held.push((row.id, "terminate_guard", GUARD));
                 continue;
             }

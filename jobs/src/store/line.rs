@@ -204,13 +204,28 @@ pub(crate) async fn supersede(
                 _ => false,
             }
     };
-    let ids: Vec<i64> = rows.iter().filter(overtaken).map(|row| row.id).collect();
+    let mut ids: Vec<i64> = rows.iter().filter(overtaken).map(|row| row.id).collect();
+    if by == JobKind::Terminate {
+        ids.extend(scheduled_changes(tx, account_id).await?);
+    }
     close(tx, &ids, JobState::Cancelled, now).await?;
     // A head that is not allowed to run makes way for what is.
     if matches!(by, JobKind::Terminate | JobKind::Create) {
         step_back(tx, account_id, &rows).await?;
     }
     Ok(ids)
+}
+
+/// Jobs of the account that wait for their time outside of its line.
+async fn scheduled_changes(tx: &impl ConnectionTrait, account_id: i64) -> Result<Vec<i64>, DbErr> {
+    job::Entity::find()
+        .select_only()
+        .column(job::Column::Id)
+        .filter(job::Column::AccountId.eq(account_id))
+        .filter(job::Column::JoinsAt.is_not_null())
+        .into_tuple()
+        .all(tx)
+        .await
 }
 
 /// Takes the head's place away from a job that stands there without being allowed to run.

@@ -269,6 +269,10 @@ async fn cancel_in(
     if next(state, Event::Cancel).is_none() {
         return Ok((Cancelled::Refused(format!("it is {state}")), Vec::new()));
     }
+    if state == JobState::Retrying && row.doubt_since.is_some() {
+        let why = "it is not known yet whether its change took effect; that is being looked up";
+        return Ok((Cancelled::Refused(why.to_owned()), Vec::new()));
+    }
     if close(tx, &[row.id], JobState::Cancelled, now).await? == 0 {
         return Ok((
             Cancelled::Refused("it has just started".to_owned()),

@@ -48,7 +48,45 @@ impl Store {
         if ids.is_empty() {
             return Ok(Swept::default());
         }
-        transact!(self, tx, { self.rescue_in(&tx, &ids).await? })
+        let mut swept = transact!(self, tx, { self.rescue_in(&tx, &ids).await? })?;
+        if swept.parked > 0 {
+            swept.rings.extend(self.let_others_pass(&ids).await?);
+        }
+        Ok(swept)
+    }
+
+    /// Parked jobs that need not keep others waiting leave their line. A transaction of its own: a rescue
+    /// locks job rows, and the account's lock comes before those.
+    async fn let_others_pass(&self, ids: &[i64]) -> Result<Vec<Ring>, StoreError> {
+        let parked: Vec<(i64, Option<i64>)> = job::Entity::find()
+            .select_only()
+            .columns([job::Column::Id, job::Column::HeadOf])
+            .filter(job::Column::Id.is_in(padded(ids)))
+            .filter(job::Column::State.eq(JobState::Held.name()))
+            .filter(job::Column::HoldCode.eq("poison"))
+            .filter(job::Column::DoubtSince.is_null())
+            .filter(job::Column::Kind.ne(JobKind::Create.name()))
+            .into_tuple()
+            .all(&self.write)
+            .await?;
+        let accounts: BTreeSet<i64> = parked.iter().filter_map(|(_, account)| *account).collect();
+        if accounts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ids: Vec<i64> = parked.iter().map(|(id, _)| *id).collect();
+        transact!(self, tx, {
+            let locked = lock_accounts(&tx, &accounts).await?;
+            let now = self.clock(&tx).await?;
+            job::Entity::update_many()
+                .col_expr(job::Column::HeadOf, Expr::value(None::<i64>))
+                .col_expr(job::Column::OpenOf, Expr::value(None::<i64>))
+                .filter(job::Column::Id.is_in(padded(&ids)))
+                .filter(job::Column::State.eq(JobState::Held.name()))
+                .exec(&tx)
+                .await?;
+            let states = locked.into_iter().map(|(id, row)| (id, row.state)).collect();
+            promote(&tx, &states, now).await?
+        })
     }
 
     async fn rescue_in(&self, tx: &impl ConnectionTrait, ids: &[i64]) -> Result<Swept, DbErr> {
