@@ -118,13 +118,18 @@ async fn a_shared_unix_user_and_altered_texts_are_warnings() {
         ("HostingPlans.listing", recorded("036")),
         (
             "Customers.add",
-            edited("046", |customer| customer["company"] = json!("Acme")),
+            edited("046", |customer| {
+                customer["company"] = json!("Acme");
+                customer["standardsubdomain"] = json!(0);
+            }),
         ),
         ("Customers.listing", twins),
     ]);
     let warnings = replay.driver.create(&new_acme()).await.unwrap().warnings;
-    assert_eq!(warnings.len(), 2, "{warnings:?}");
-    assert!(warnings[0].contains("company") && warnings[1].contains("10002"));
+    assert_eq!(warnings.len(), 3, "{warnings:?}");
+    for (warning, word) in warnings.iter().zip(["company", "subdomain", "10002"]) {
+        assert!(warning.contains(word), "{warning}");
+    }
 }
 
 #[tokio::test]

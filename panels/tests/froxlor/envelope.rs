@@ -60,6 +60,17 @@ async fn a_read_finds_out_the_generation_and_it_is_kept() {
 }
 
 #[tokio::test]
+async fn the_envelope_tells_in_whatever_words_the_form_is_refused() {
+    let unauthenticated = r#"{"status": 401, "status_message": "Unauthenticated", "data": null}"#;
+    let panel = TestPanel::scripted(vec![
+        Canned::json(unauthenticated).status(401).into(),
+        legacy("083").into(),
+    ]);
+    let replay = Replay::driving(panel);
+    assert!(replay.driver.find(&acme()).await.unwrap().is_none());
+}
+
+#[tokio::test]
 async fn a_change_never_finds_out_the_generation() {
     let replay = legacy_panel(vec![legacy("257"), legacy("164")]);
     replay.driver.suspend(&acme(), "x").await.unwrap();

@@ -94,6 +94,10 @@ async fn created(
             .unknown("the panel's answer is about another customer"));
     }
     let mut warnings = altered(sent, customer);
+    if customer.standard_subdomain == 0 {
+        // Froxlor only logs that.
+        warnings.push("the standard subdomain could not be made".to_owned());
+    }
     match wire.sharers_of(customer.guid).await {
         Ok(Ok(sharers)) if sharers.value == 1 => {}
         Ok(Ok(sharers)) => warnings.push(format!(

@@ -145,14 +145,29 @@ struct Envelope<T> {
 /// An answer, judged; and which generation it is written in, where that can be told.
 pub(super) struct Judged<T> {
     pub(super) spoken: Option<Generation>,
+    /// The status is one with which the other generation refuses a request before it reads the command.
+    pub(super) refused_whole: bool,
     pub(super) outcome: Result<Result<Got<T>, Said>, PanelError>,
 }
 
 /// What the answer says. `data` under status 200 is success, `message` is an error of Froxlor's;
 /// everything else is an answer of somebody else or of a Froxlor that broke off, and proves nothing.
-pub(super) fn judge<T: DeserializeOwned>(mut reply: Reply) -> Judged<T> {
+pub(super) fn judge<T: DeserializeOwned>(reply: Reply) -> Judged<T> {
+    let refused_whole = matches!(reply.status, 400 | 401 | 403);
+    let (spoken, outcome) = weigh(reply);
+    Judged {
+        spoken,
+        refused_whole,
+        outcome,
+    }
+}
+
+/// The generation and the outcome.
+type Weighed<T> = (Option<Generation>, Result<Result<Got<T>, Said>, PanelError>);
+
+fn weigh<T: DeserializeOwned>(mut reply: Reply) -> Weighed<T> {
     if reply.status == 429 {
-        return unspoken(reply.throttled());
+        return (None, Err(reply.throttled()));
     }
     // A list would be taken for an envelope whose fields are given in order.
     let object = reply.body.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'{');
@@ -183,7 +198,7 @@ pub(super) fn judge<T: DeserializeOwned>(mut reply: Reply) -> Judged<T> {
         } => said(reply, message),
         _ => Err(reply.unknown("the panel's answer has neither data nor a message")),
     };
-    Judged { spoken, outcome }
+    (spoken, outcome)
 }
 
 fn spoken<T>(envelope: &Envelope<T>) -> Option<Generation> {
@@ -196,26 +211,16 @@ fn spoken<T>(envelope: &Envelope<T>) -> Option<Generation> {
     }
 }
 
-fn unspoken<T>(error: PanelError) -> Judged<T> {
-    Judged {
-        spoken: None,
-        outcome: Err(error),
-    }
-}
-
 /// Not Froxlor's object, or data that is not what the command answers with.
-fn other<T>(reply: &Reply, object: bool) -> Judged<T> {
+fn other<T>(reply: &Reply, object: bool) -> Weighed<T> {
     if object && let Ok(envelope) = serde_json::from_slice::<Envelope<IgnoredAny>>(&reply.body) {
-        return Judged {
-            spoken: spoken(&envelope),
-            outcome: Err(odd_data(reply)),
-        };
+        return (spoken(&envelope), Err(odd_data(reply)));
     }
     let error = match reply.judge_status().and_then(|()| reply.json()) {
         Ok(_) => reply.unknown("the panel's answer is not one of Froxlor's"),
         Err(error) => error,
     };
-    unspoken(error)
+    (None, Err(error))
 }
 
 fn odd_data(reply: &Reply) -> PanelError {
@@ -266,12 +271,16 @@ pub(super) fn without_records(mut error: PanelError) -> PanelError {
         | PanelError::Throttled { detail, .. }
         | PanelError::Rejected { detail, .. } => detail,
     };
-    if detail
-        .reply
-        .as_ref()
-        .is_some_and(|reply| reply.contains("\"data\""))
-    {
+    if detail.reply.as_deref().is_some_and(may_hold_record) {
         detail.reply = Some("(an account's record, left out)".to_owned());
     }
     error
+}
+
+fn may_hold_record(excerpt: &str) -> bool {
+    excerpt.split_once("\"data\"").is_some_and(|(_, data)| {
+        let data = data.trim_start_matches([':', ' ']);
+        // 0.10 writes its errors with this.
+        !data.starts_with("null")
+    })
 }

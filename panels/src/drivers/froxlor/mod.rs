@@ -14,6 +14,7 @@
 
 mod allowance;
 mod change;
+mod channel;
 mod check;
 mod create;
 mod envelope;

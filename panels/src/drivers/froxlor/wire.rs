@@ -1,19 +1,16 @@
 //! Froxlor's commands and the shapes of their answers; decides nothing.
 
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use hosting::{DomainName, Month};
 use secrecy::{ExposeSecret, SecretString};
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use super::envelope::{Generation, Got, Judged, Said, judge, without_records};
+use super::channel::{BULK, Channel, Manner, QUICK, READ, change};
+use super::envelope::{Generation, Got, Said};
 use super::shapes::{Customer, Domain, PhpConfig, Plan, TrafficRow, TrafficRows, rows};
+use crate::http::deadline;
 use crate::http::lenient::{items, text, whole};
-use crate::http::{Body, Call, Effect, LIFECYCLE_CAP, LISTING_CAP, Method, PanelClient, deadline};
 use crate::{PanelError, ServerSettings};
 
 /// An answer: good, or an error that Froxlor reports; the outer error is everything else.
@@ -28,156 +25,22 @@ pub(super) const PAGE: usize = 500;
 pub(super) const LINK_SECONDS: u32 = 60;
 
 /// One Froxlor's API.
+#[derive(Debug)]
 pub(super) struct Wire {
-    client: PanelClient,
-    path: &'static str,
-    key: SecretString,
-    secret: SecretString,
-    basic: SecretString,
-    generation: AtomicU8,
-}
-
-impl std::fmt::Debug for Wire {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Wire")
-            .field("client", &self.client)
-            .field("generation", &self.generation())
-            .finish_non_exhaustive()
-    }
-}
-
-/// How one call is made.
-#[derive(Clone, Copy)]
-struct Manner {
-    effect: Effect,
-    deadline: Duration,
-    cap: usize,
-}
-
-const READ: Manner = manner(Effect::Read, deadline::READ, LIFECYCLE_CAP);
-const QUICK: Manner = manner(Effect::Read, deadline::QUICK, LIFECYCLE_CAP);
-const BULK: Manner = manner(Effect::Read, deadline::BULK, LISTING_CAP);
-const CHANGE: Manner = manner(Effect::Change, deadline::CHANGE, LIFECYCLE_CAP);
-
-const fn manner(effect: Effect, deadline: Duration, cap: usize) -> Manner {
-    Manner {
-        effect,
-        deadline,
-        cap,
-    }
+    channel: Channel,
 }
 
 impl Wire {
-    /// For that server. Its address may be the panel's or the whole one of `api.php`.
+    /// For that server.
     pub(super) fn new(settings: &ServerSettings) -> Result<Self, PanelError> {
-        let key = settings.user.as_deref().unwrap_or_default().trim();
-        let secret = settings.secret.expose_secret();
-        if key.is_empty() || secret.is_empty() || key.contains(':') {
-            let why = "froxlor needs an API key as the user and its secret as the secret";
-            return Err(PanelError::refused("server_settings", why));
-        }
-        let whole = settings.url.trim().trim_end_matches('/').ends_with(".php");
         Ok(Self {
-            client: PanelClient::new(settings, 443)?,
-            path: if whole { "" } else { "/api.php" },
-            basic: format!("Basic {}", STANDARD.encode(format!("{key}:{secret}"))).into(),
-            key: key.to_owned().into(),
-            secret: settings.secret.clone(),
-            generation: AtomicU8::new(0),
+            channel: Channel::new(settings)?,
         })
     }
 
     /// The generation that the panel was heard to speak; `None` = not heard yet.
     pub(super) fn generation(&self) -> Option<Generation> {
-        match self.generation.load(Ordering::Relaxed) {
-            1 => Some(Generation::Modern),
-            2 => Some(Generation::Legacy),
-            _ => None,
-        }
-    }
-
-    fn remember(&self, generation: Option<Generation>) {
-        let code = match generation {
-            None => 0,
-            Some(Generation::Modern) => 1,
-            Some(Generation::Legacy) => 2,
-        };
-        self.generation.store(code, Ordering::Relaxed);
-    }
-
-    /// Sends a command in the panel's generation.
-    ///
-    /// The rule: a read on first use goes out as 2.x; an answer with `status_message` comes from 0.10,
-    /// which refuses a body without its `header` before it looks at credentials, and the read is put
-    /// again in that form. A change never finds out: a read does so first. A panel that was upgraded
-    /// meanwhile refuses the other form's body as well; nothing was done then, and the next read finds out.
-    async fn send<T: DeserializeOwned>(
-        &self,
-        command: &str,
-        params: &Value,
-        manner: Manner,
-        extra: Option<&SecretString>,
-    ) -> Outcome<T> {
-        if manner.effect == Effect::Change && self.generation().is_none() {
-            // Whatever Froxlor says to it, it says it in its generation.
-            let _heard = self.count_customers().await?;
-        }
-        let first = self.generation().unwrap_or(Generation::Modern);
-        let judged = self.post(first, command, params, manner, extra).await?;
-        let spoken = match (judged.spoken, &judged.outcome) {
-            (Some(spoken), outcome) if spoken != first && refused_whole(outcome) => spoken,
-            (spoken, _) => {
-                if self.generation().is_none() {
-                    self.remember(spoken);
-                }
-                return judged.outcome;
-            }
-        };
-        self.remember(Some(spoken));
-        match manner.effect {
-            Effect::Read => {
-                let again = self.post(spoken, command, params, manner, extra).await?;
-                again.outcome
-            }
-            Effect::Change => judged.outcome.and_then(|outcome| match outcome {
-                Err(said) => Err(PanelError::Transient(said.reply.detail(
-                    "Froxlor speaks another version of its API than before; nothing was done",
-                ))),
-                good => Ok(good),
-            }),
-        }
-    }
-
-    async fn post<T: DeserializeOwned>(
-        &self,
-        generation: Generation,
-        command: &str,
-        params: &Value,
-        manner: Manner,
-        extra: Option<&SecretString>,
-    ) -> Result<Judged<T>, PanelError> {
-        let (key, secret) = (self.key.expose_secret(), self.secret.expose_secret());
-        let body = generation.request(key, secret, command, params);
-        let secrets: Vec<&SecretString> =
-            [&self.key, &self.secret].into_iter().chain(extra).collect();
-        let call = Call {
-            name: command,
-            method: Method::POST,
-            path: self.path,
-            query: &[],
-            body: Body::Json(&body),
-            authorization: &self.basic,
-            secrets: &secrets,
-            effect: manner.effect,
-            deadline: manner.deadline,
-            cap: manner.cap,
-        };
-        let reply = self.client.send(call).await.map_err(without_records)?;
-        let judged = judge(reply);
-        Ok(Judged {
-            outcome: judged.outcome.map_err(without_records),
-            ..judged
-        })
+        self.channel.generation()
     }
 
     /// Sends a command whose answer is read by `read`.
@@ -188,7 +51,10 @@ impl Wire {
         manner: Manner,
         read: impl Fn(&Value) -> Option<T>,
     ) -> Outcome<T> {
-        let outcome = self.send::<Value>(command, &params, manner, None).await?;
+        let outcome = self
+            .channel
+            .send::<Value>(command, &params, manner, None)
+            .await?;
         shaped(outcome, read)
     }
 
@@ -199,17 +65,17 @@ impl Wire {
         deadline: Duration,
         extra: Option<&SecretString>,
     ) -> Outcome<Customer> {
-        let manner = Manner { deadline, ..CHANGE };
+        let params = Value::Object(params);
         let outcome = self
-            .send::<Value>(command, &Value::Object(params), manner, extra)
+            .channel
+            .send::<Value>(command, &params, change(deadline), extra)
             .await?;
         shaped(outcome, Customer::read)
     }
 
     pub(super) async fn count_customers(&self) -> Outcome<u64> {
-        // Boxed because `send` calls this, and this calls `send`.
-        let params = json!({});
-        Box::pin(self.ask("Customers.listingCount", params, QUICK, whole)).await
+        self.ask("Customers.listingCount", json!({}), QUICK, whole)
+            .await
     }
 
     pub(super) async fn count_admins(&self) -> Outcome<u64> {
@@ -358,7 +224,13 @@ impl Wire {
     ) -> Outcome<Domain> {
         params.insert("domain".into(), json!(unicode(name)));
         let params = Value::Object(params);
-        self.ask("Domains.add", params, CHANGE, Domain::read).await
+        self.ask(
+            "Domains.add",
+            params,
+            change(deadline::CHANGE),
+            Domain::read,
+        )
+        .await
     }
 
     pub(super) async fn plans(&self) -> Outcome<Vec<Plan>> {
@@ -388,6 +260,7 @@ impl Wire {
             params["loginname"] = json!(login);
         }
         let outcome = self
+            .channel
             .send::<TrafficRows>("Traffic.listing", &params, BULK, None)
             .await?;
         Ok(outcome.map(|got| Got {
@@ -427,14 +300,6 @@ fn object(value: Value) -> Params {
     match value {
         Value::Object(params) => params,
         _ => Params::new(),
-    }
-}
-
-/// Whether Froxlor refused a request as a whole, because it is not of its generation.
-fn refused_whole<T>(outcome: &Result<Result<Got<T>, Said>, PanelError>) -> bool {
-    match outcome {
-        Ok(Err(said)) => said.reply.status == 400,
-        _ => false,
     }
 }
 
