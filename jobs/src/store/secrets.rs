@@ -162,6 +162,20 @@ impl Store {
         })
     }
 
+    /// The same inside of a transaction of the caller, for a row and its secrets that belong together.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn put_secrets_in(
+        &self,
+        tx: &sea_orm::DatabaseTransaction,
+        secrets: &[NewSecret],
+    ) -> Result<(), StoreError> {
+        let refs: Vec<&NewSecret> = secrets.iter().collect();
+        let now = self.clock(tx).await?;
+        Ok(put_secrets(tx, &refs, now).await?)
+    }
+
     /// The secret's row, wiped or not.
     ///
     /// # Errors

@@ -317,7 +317,7 @@ impl<'a> Intake<'a> {
             return Err(DbErr::Custom("an unknown account needs a server".into()));
         };
         if let Some(row) = by_name(tx, server_id, username).await? {
-            return Ok(Ok(row.id));
+            return Ok(may_touch(&row, job.platform_id).map(|()| row.id));
         }
         let row = NewRow {
             server_id,
@@ -560,6 +560,18 @@ fn same_account(
             "account.reference `{reference}` belongs to a live account with the domain {domain}; terminate that first or use another reference"
         )))
     }
+}
+
+/// A platform's job never reaches another platform's account, whatever the name.
+fn may_touch(row: &account::Model, platform_id: i64) -> Result<(), Refusal> {
+    let foreign = row.platform_id.is_some_and(|owner| owner != platform_id);
+    if foreign && platform_id != crate::OPERATOR {
+        return Err(Refusal::AccountTaken(format!(
+            "account.username `{}` is taken on this server by another account",
+            row.username
+        )));
+    }
+    Ok(())
 }
 
 /// A create for a name that is live here: ours again, or a conflict.
