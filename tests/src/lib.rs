@@ -1,1 +1,7 @@
 //! The whole thing against real SQL, real Redis and the simulator.
+//!
+//! What the tests in `tests/` stand on. Nothing here looks inside Hostler.
+
+pub mod rules;
+pub mod servers;
+pub mod world;
