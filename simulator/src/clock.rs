@@ -14,9 +14,10 @@ pub(crate) struct PanelClock {
 }
 
 impl PanelClock {
-    pub(crate) fn new(offset: TimeDelta, zone_minutes: i32) -> Self {
+    pub(crate) fn new(now: Option<DateTime<Utc>>, offset: TimeDelta, zone_minutes: i32) -> Self {
+        let start_ms = now.map_or(0, |now| now.timestamp_millis() - machine_ms());
         PanelClock {
-            offset_ms: AtomicI64::new(offset.num_milliseconds()),
+            offset_ms: AtomicI64::new(start_ms + offset.num_milliseconds()),
             // Beyond a day is no time zone: UTC then.
             zone: FixedOffset::east_opt(zone_minutes.saturating_mul(60)).unwrap_or_else(utc),
         }

@@ -228,6 +228,34 @@ fn open_for_append(path: &Path) -> std::io::Result<File> {
     Ok(file)
 }
 
+/// Pairs of requests, by ordinal, that changed the same account at the same time: the panel worked on both at once, or
+/// one began before the other was answered. None, for a client that does one thing at a time for each account.
+#[must_use]
+pub fn overlapping(entries: &[LedgerEntry]) -> Vec<(u64, u64)> {
+    let mut pairs = Vec::new();
+    for (index, entry) in entries.iter().enumerate() {
+        for other in &entries[..index] {
+            let same = entry.username == other.username && entry.request != other.request;
+            let worked = entry.begin_tick < other.end_tick && other.begin_tick < entry.end_tick;
+            if same && !entry.username.is_empty() && worked {
+                pairs.push((
+                    other.request.min(entry.request),
+                    other.request.max(entry.request),
+                ));
+            }
+        }
+        pairs.extend(
+            entry
+                .overlaps
+                .iter()
+                .map(|other| (*other.min(&entry.request), *other.max(&entry.request))),
+        );
+    }
+    pairs.sort_unstable();
+    pairs.dedup();
+    pairs
+}
+
 fn file_error(path: &Path, source: std::io::Error) -> SimulatorError {
     SimulatorError::File {
         path: path.to_owned(),

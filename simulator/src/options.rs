@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{FaultPlan, SimulatorError};
 
@@ -97,7 +97,9 @@ pub struct Options {
     pub host_name: String,
     /// How long calls take.
     pub latency: Latency,
-    /// How far the panel's clock is from this machine's.
+    /// What the panel's clock shows at the start; it runs on from there. None is this machine's time.
+    pub now: Option<DateTime<Utc>>,
+    /// How far the panel's clock is from that.
     pub now_offset: TimeDelta,
     /// The panel's time zone, in minutes east of UTC; days and months begin by it.
     pub zone_minutes: i32,
@@ -125,6 +127,7 @@ impl Options {
                 PanelKind::Froxlor => "web2.example.net".to_owned(),
             },
             latency: Latency::None,
+            now: None,
             now_offset: TimeDelta::zero(),
             zone_minutes: 0,
             growth: Growth::None,

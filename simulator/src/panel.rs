@@ -120,16 +120,10 @@ impl Panel {
     }
 
     pub(crate) fn login_page(&self) -> Response {
-        let title = match self {
+        login_page(match self {
             Panel::Whm(_) => "WHM Login",
             Panel::Froxlor(_) => "Froxlor - Login",
-        };
-        let page = format!(
-            "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title></head>\n\
-             <body><form id=\"login_form\" action=\"/login/\" method=\"post\">\
-             <input name=\"user\"><input name=\"pass\" type=\"password\"><button>Log in</button></form></body></html>\n"
-        );
-        Response::new(200, "text/html; charset=utf-8", page)
+        })
     }
 
     pub(crate) fn accounts(&self) -> Vec<SimAccount> {
@@ -205,4 +199,14 @@ impl Panel {
             Panel::Froxlor(froxlor) => froxlor.admin_secret(),
         }
     }
+}
+
+/// What a browser gets, with status 200.
+pub(crate) fn login_page(title: &str) -> Response {
+    let page = format!(
+        "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title></head>\n\
+         <body><form id=\"login_form\" action=\"/login/\" method=\"post\">\
+         <input name=\"user\"><input name=\"pass\" type=\"password\"><button>Log in</button></form></body></html>\n"
+    );
+    Response::new(200, "text/html; charset=utf-8", page)
 }

@@ -54,7 +54,7 @@ pub(crate) struct Received {
 
 impl Shared {
     pub(crate) fn new(options: Options, identity: Identity, ledger: Ledger) -> Self {
-        let clock = PanelClock::new(options.now_offset, options.zone_minutes);
+        let clock = PanelClock::new(options.now, options.now_offset, options.zone_minutes);
         let faults = Switchboard::new(options.seed);
         for fault in options.faults.iter().flat_map(|plan| &plan.faults) {
             faults.add(fault.clone());

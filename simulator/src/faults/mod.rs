@@ -2,10 +2,12 @@
 
 mod mangle;
 mod plan;
+mod reply;
 mod switchboard;
 
 pub use mangle::WrongJson;
-pub use plan::{Applied, Fault, FaultPlan, Reply, Scope};
+pub use plan::{Applied, Fault, FaultPlan, Scope};
+pub use reply::Reply;
 pub use switchboard::{FaultId, Fired, Switchboard};
 
 pub(crate) use mangle::mangle;

@@ -1,5 +1,7 @@
 //! API keys and who stands behind them.
 
+use std::net::IpAddr;
+
 use super::Froxlor;
 use super::failure::Failure;
 use crate::http::Request;
@@ -74,7 +76,11 @@ impl Froxlor {
             key.key == given.key
                 && key.secret == given.secret
                 && (key.valid_until == -1 || key.valid_until >= now)
-                && (key.allowed_from.is_empty() || key.allowed_from.contains(&request.peer))
+                && (key.allowed_from.is_empty()
+                    || key
+                        .allowed_from
+                        .iter()
+                        .any(|range| holds(range, &request.peer)))
         };
         // Whatever is wrong, the text is the same.
         let refused = || Failure::Plain(403, "Invalid authorization credentials".to_owned());
@@ -123,6 +129,51 @@ impl Froxlor {
                 .get(id)
                 .map(|customer| customer.login().to_owned())
                 .unwrap_or_default(),
+        }
+    }
+}
+
+/// Whether an address is meant by an entry of `allowed_from`: an address or, since 2.0, a range with a prefix length.
+fn holds(entry: &str, address: &str) -> bool {
+    let (network, length) = entry
+        .split_once('/')
+        .map_or((entry, None), |(network, length)| (network, Some(length)));
+    let bits = |text: &str| match text.trim().parse() {
+        Ok(IpAddr::V4(v4)) => Some((u128::from(u32::from(v4)) << 96, 32)),
+        Ok(IpAddr::V6(v6)) => Some((u128::from(v6), 128)),
+        Err(_) => None,
+    };
+    let (Some((network, width)), Some((address, other_width))) = (bits(network), bits(address))
+    else {
+        return false;
+    };
+    let length = match length {
+        None => Some(width),
+        Some(text) => text.parse::<u32>().ok().filter(|length| *length <= width),
+    };
+    let same = |length: u32| length == 0 || (network ^ address) >> (128 - length) == 0;
+    width == other_width && length.is_some_and(same)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::holds;
+
+    #[test]
+    fn addresses_and_ranges_are_compared_by_bits() {
+        for (entry, address, expected) in [
+            ("127.0.0.1", "127.0.0.1", true),
+            ("127.0.0.1", "127.0.0.2", false),
+            ("127.0.0.0/8", "127.9.9.9", true),
+            ("198.51.100.0/24", "198.51.101.1", false),
+            ("0.0.0.0/0", "203.0.113.9", true),
+            ("0:0:0:0:0:0:0:1", "::1", true),
+            ("2001:db8::/32", "2001:db8:1::9", true),
+            ("2001:db8::/32", "127.0.0.1", false),
+            ("127.0.0.0/99", "127.0.0.1", false),
+            ("nonsense", "127.0.0.1", false),
+        ] {
+            assert_eq!(holds(entry, address), expected, "{entry} {address}");
         }
     }
 }

@@ -21,6 +21,7 @@ mod settings;
 mod syslog;
 mod traffic;
 mod validate;
+mod views;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,12 +33,12 @@ pub use settings::PasswordPolicy;
 
 pub(crate) use customer_add::PendingAdd;
 
-use crate::account::{Secret, SimAccount, SimLimits, SimTraffic};
+use crate::account::Secret;
 use crate::chance::{Chance, seeded_account};
 use crate::clock::PanelClock;
 use crate::http::{Request, Response};
 use crate::options::{Growth, Options};
-use crate::panel::{Call, Context, Step};
+use crate::panel::{Call, Context, Step, login_page};
 use crate::traffic::TrafficBook;
 
 use access::Key;
@@ -213,7 +214,7 @@ impl Froxlor {
         }
         self.run_cron(context.now_ms);
         if !request.path.ends_with("/api.php") {
-            return Step::Reply(self.page());
+            return Step::Reply(login_page("Froxlor - Login"));
         }
         let envelope = self.settings.envelope;
         let language = self.settings.default_language.clone();
@@ -293,10 +294,6 @@ impl Froxlor {
             )
     }
 
-    fn page(&self) -> Response {
-        crate::panel::Panel::Froxlor(Box::new(self.clone())).login_page()
-    }
-
     pub(crate) fn refusal(&self, status: u16) -> Response {
         let failure = match status {
             401 => Failure::NoCredentials,
@@ -304,74 +301,6 @@ impl Froxlor {
             other => Failure::Plain(other, String::new()),
         };
         self.settings.envelope.failure(&failure, "en")
-    }
-
-    pub(crate) fn accounts(&self) -> Vec<SimAccount> {
-        self.customers
-            .values()
-            .map(|customer| self.view(customer))
-            .collect()
-    }
-
-    fn view(&self, customer: &Customer) -> SimAccount {
-        let row = &customer.row;
-        let id = row.int("customerid");
-        let count = |column: &str| u64::try_from(row.int(column)).ok();
-        let kib = |column: &str| count(column).map(|kib| kib * 1024);
-        let own = self
-            .domains
-            .values()
-            .find(|domain| domain.int("customerid") == id && !self.is_standard(domain));
-        SimAccount {
-            username: customer.login().to_owned(),
-            incarnation: id.to_string(),
-            domain: own
-                .map(|domain| domain.text("domain").to_owned())
-                .unwrap_or_default(),
-            email: row.text("email").to_owned(),
-            package: None,
-            owner: self.admin_name(row.int("adminid")),
-            suspended: row.on("deactivated"),
-            suspend_reason: None,
-            locked: false,
-            ip: "192.0.2.10".to_owned(),
-            limits: SimLimits {
-                disk: kib("diskspace"),
-                traffic: kib("traffic"),
-                email_accounts: count("email_accounts"),
-                databases: count("mysqls"),
-                domains: None,
-                subdomains: count("subdomains"),
-                ftp_accounts: count("ftps"),
-            },
-            disk_used: kib("diskspace_used").unwrap_or(0),
-            uid: count("guid").unwrap_or(0),
-            created_at_ms: customer.created_at_ms,
-            marker: Some(row.text("customernumber").to_owned()).filter(|marker| !marker.is_empty()),
-            standard_subdomain: row.on("standardsubdomain"),
-            half_made: !self
-                .ftps
-                .values()
-                .any(|ftp| ftp.text("username") == customer.login()),
-            password: customer.password,
-        }
-    }
-
-    pub(crate) fn all_traffic(&self) -> Vec<SimTraffic> {
-        let of = |customer: &Customer| {
-            let incarnation = customer.incarnation();
-            let months = self.traffic.months(&incarnation).into_iter();
-            months
-                .map(|month| SimTraffic {
-                    username: customer.login().to_owned(),
-                    incarnation: incarnation.clone(),
-                    bytes: traffic::month_total(&self.traffic, &incarnation, &month),
-                    month,
-                    deleted: false,
-                })
-                .collect::<Vec<_>>()
-        };
-        self.customers.values().flat_map(of).collect()
     }
 
     pub(crate) fn admin_key(&self) -> &str {

@@ -234,7 +234,7 @@ pub(super) fn change_password(
 ) -> Reply {
     let user = params.get("user").unwrap_or_default().to_ascii_lowercase();
     let password = params.filled("password").or_else(|| params.filled("pass"));
-    let least = whm.settings.min_strength;
+    let (least, old) = (whm.settings.min_strength, whm.settings.old_wording);
     let Some(account) = whm
         .accounts
         .get_mut(&user)
@@ -249,7 +249,7 @@ pub(super) fn change_password(
         return Reply::failed("Sorry, you must provide a new password.");
     };
     if rules::strength(password) < least {
-        return Reply::failed(rules::too_weak(least));
+        return Reply::failed(rules::too_weak(least, old));
     }
     account.password = Secret::of(password);
     let incarnation = account.incarnation.clone();

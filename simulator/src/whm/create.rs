@@ -97,7 +97,7 @@ fn wish<'a>(
     if let Some(reason) = name_conflict(whm, &user) {
         return Err(reason);
     }
-    room_for_one_more(whm, caller)?;
+    room_for_one_more(whm, caller, params)?;
     let temporary = params.filled("domain").is_none();
     // Recent versions invent a domain when none is given.
     let domain = match params.filled("domain") {
@@ -113,7 +113,10 @@ fn wish<'a>(
     }
     let given = params.filled("password").or_else(|| params.filled("pass"));
     if given.is_some_and(|password| rules::strength(password) < whm.settings.min_strength) {
-        return Err(rules::too_weak(whm.settings.min_strength));
+        return Err(rules::too_weak(
+            whm.settings.min_strength,
+            whm.settings.old_wording,
+        ));
     }
     let password = given.map_or_else(|| invented_password(whm, context), str::to_owned);
     let owner = params
@@ -167,21 +170,34 @@ fn name_conflict(whm: &Whm, user: &str) -> Option<String> {
     })
 }
 
-fn room_for_one_more(whm: &Whm, caller: &Caller) -> Result<(), String> {
+fn room_for_one_more(whm: &Whm, caller: &Caller, params: &Params) -> Result<(), String> {
     let licence = whm.settings.maximum_users;
     if licence > 0 && whm.accounts.len() as u64 >= licence {
         return Err(
             "You have reached the maximum number of users allowed by your license.".to_owned(),
         );
     }
-    let owned = whm
-        .accounts
-        .values()
-        .filter(|account| account.owner == caller.user)
-        .count();
-    match whm.settings.reseller_limit {
-        Some(limit) if !caller.is_root() && owned >= limit => {
-            Err("You have reached your account limit.".to_owned())
+    if caller.is_root() {
+        return Ok(());
+    }
+    let owned = || {
+        whm.accounts
+            .values()
+            .filter(|account| account.owner == caller.user)
+    };
+    if whm
+        .settings
+        .reseller_limit
+        .is_some_and(|limit| owned().count() >= limit)
+    {
+        return Err("You have reached your account limit.".to_owned());
+    }
+    let plan = whm.packages.get(params.filled("plan").unwrap_or("default"));
+    let wanted = plan.and_then(|plan| plan.quota_mb).unwrap_or(u64::MAX);
+    let given: u64 = owned().filter_map(|account| account.quota_mb).sum();
+    match whm.settings.reseller_disk_mb {
+        Some(most) if given.saturating_add(wanted) > most => {
+            Err("This account would exceed your allotted disk space.".to_owned())
         }
         _ => Ok(()),
     }

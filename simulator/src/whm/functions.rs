@@ -3,7 +3,9 @@
 use super::Whm;
 use super::access::Caller;
 use super::envelope::{Params, Reply};
-use super::{access, accounts, bandwidth, create, ips, limits, listing, packages, standing};
+use super::{
+    access, accounts, bandwidth, create, ips, limits, listing, packages, resellers, standing,
+};
 use crate::panel::Context;
 
 /// One function of the API.
@@ -53,7 +55,7 @@ const QUICK: (u64, u64) = (100, 600);
 const LIST: (u64, u64) = (2_000, 12_000);
 
 /// All functions, with the privileges of WHM's ACL list.
-pub(super) const FUNCTIONS: [Function; 29] = [
+pub(super) const FUNCTIONS: [Function; 36] = [
     read("version", "", QUICK, access::version),
     read("myprivs", "", QUICK, access::my_privileges),
     read("applist", "", QUICK, access::app_list),
@@ -163,6 +165,33 @@ pub(super) const FUNCTIONS: [Function; 29] = [
         accounts::maximum_users,
     ),
     change("killdns", "kill-dns", QUICK, accounts::kill_dns),
+    change("addpkg", "add-pkg", (500, 3_000), packages::add),
+    change("setupreseller", "all", (500, 3_000), resellers::set_up),
+    read("acctcounts", "acct-summary", QUICK, resellers::counts),
+    change(
+        "suspendreseller",
+        "all",
+        (2_000, 20_000),
+        resellers::suspend,
+    ),
+    change(
+        "unsuspendreseller",
+        "all",
+        (2_000, 20_000),
+        resellers::unsuspend,
+    ),
+    change(
+        "terminatereseller",
+        "all",
+        (5_000, 120_000),
+        resellers::terminate,
+    ),
+    read(
+        "getresellerips",
+        "basic-whm-functions",
+        QUICK,
+        ips::of_reseller,
+    ),
 ];
 
 pub(super) fn find(name: &str) -> Option<&'static Function> {

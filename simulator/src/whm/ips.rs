@@ -75,3 +75,8 @@ pub(super) fn set_site_ip(
     context.applied(&user, &incarnation, change);
     Reply::ok("OK", json!({})).raw(format!("<pre>Changing {user} to {ip}... Done\n</pre>"))
 }
+
+/// No address is delegated: every reseller may use all of them.
+pub(super) fn of_reseller(whm: &mut Whm, _: &Caller, _: &Params, _: &mut Context<'_>) -> Reply {
+    Reply::ok("OK", json!({"all": 1, "ip": whm.dedicated_ips}))
+}

@@ -13,6 +13,7 @@ mod ips;
 mod limits;
 mod listing;
 mod packages;
+mod resellers;
 mod rules;
 mod settings;
 mod standing;
@@ -54,6 +55,7 @@ pub struct Whm {
     zones: BTreeSet<String>,
     /// Unix groups without an account, left by creates that broke off.
     groups: BTreeSet<String>,
+    resellers: BTreeSet<String>,
     traffic: TrafficBook,
     hidden: BTreeSet<String>,
     settings: Settings,
@@ -78,6 +80,7 @@ impl Whm {
                 .collect(),
             zones: BTreeSet::new(),
             groups: BTreeSet::new(),
+            resellers: BTreeSet::new(),
             traffic: TrafficBook::default(),
             hidden: BTreeSet::new(),
             settings: Settings::default(),
@@ -170,7 +173,7 @@ impl Whm {
         if request.path.starts_with("/json-api") {
             return self.refusal(403);
         }
-        crate::panel::Panel::Whm(Box::new(self.clone())).login_page()
+        crate::panel::login_page("WHM Login")
     }
 
     fn next_serial(&mut self) -> u64 {

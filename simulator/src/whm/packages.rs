@@ -143,3 +143,39 @@ pub(super) fn info(whm: &mut Whm, _: &Caller, params: &Params, _: &mut Context<'
         .collect();
     Reply::ok("OK", json!({"pkg": flags}))
 }
+
+pub(super) fn add(
+    whm: &mut Whm,
+    caller: &Caller,
+    params: &Params,
+    context: &mut Context<'_>,
+) -> Reply {
+    let given = params.filled("name").unwrap_or_default();
+    // A reseller's packages carry his name.
+    let name = if caller.is_root() {
+        given.to_owned()
+    } else {
+        format!("{}_{given}", caller.user)
+    };
+    if given.is_empty() {
+        return Reply::failed("Provide the “name” parameter.");
+    }
+    if whm.packages.contains_key(&name) {
+        return Reply::failed(format!(
+            "The package \"{name}\" already exists. If you wish to make changes, please edit the page."
+        ));
+    }
+    let limit = |name: &str| params.get(name).and_then(|text| text.parse().ok());
+    let mut package = Package::new(&name, limit("quota"), limit("bwlimit"));
+    package.maxpop = limit("maxpop");
+    package.maxsql = limit("maxsql");
+    package.maxftp = limit("maxftp");
+    package.maxsub = limit("maxsub");
+    package.maxaddon = params
+        .get("maxaddon")
+        .map_or(Some(0), |text| text.parse().ok());
+    package.dedicated_ip = params.get("ip") == Some("y");
+    whm.packages.insert(name.clone(), package);
+    context.applied("", "", json!({"package_added": name}));
+    Reply::ok("OK", json!({"pkg": name}))
+}

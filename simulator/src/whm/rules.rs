@@ -79,10 +79,11 @@ pub(super) fn strength(password: &str) -> u64 {
     (distinct * 4 + kinds * 10).min(100)
 }
 
-/// The refusal of a weak password.
-pub(super) fn too_weak(least: u64) -> String {
+/// The refusal of a weak password; older versions call it easy to crack.
+pub(super) fn too_weak(least: u64, old_wording: bool) -> String {
+    let verb = if old_wording { "crack" } else { "guess" };
     format!(
-        "Sorry, the password you selected cannot be used because it is too weak and would be too easy to guess. \
+        "Sorry, the password you selected cannot be used because it is too weak and would be too easy to {verb}. \
          Please select a password with strength rating of {least} or higher."
     )
 }

@@ -23,6 +23,8 @@ pub(super) struct Settings {
     pub(super) min_strength: u64,
     pub(super) maximum_users: u64,
     pub(super) taken: TakenWording,
+    pub(super) old_wording: bool,
+    pub(super) reseller_disk_mb: Option<u64>,
     pub(super) keep_deleted_traffic: bool,
     pub(super) cphulk_after: Option<u32>,
     pub(super) remote_domains: Vec<String>,
@@ -40,6 +42,8 @@ impl Default for Settings {
             min_strength: 50,
             maximum_users: 0,
             taken: TakenWording::System,
+            old_wording: false,
+            reseller_disk_mb: None,
             keep_deleted_traffic: true,
             cphulk_after: None,
             remote_domains: Vec::new(),
@@ -111,6 +115,16 @@ impl Whm {
     /// How a name that is taken is worded.
     pub fn set_taken_wording(&mut self, wording: TakenWording) {
         self.settings.taken = wording;
+    }
+
+    /// Whether weak passwords are refused in the words of older versions.
+    pub fn set_old_wording(&mut self, on: bool) {
+        self.settings.old_wording = on;
+    }
+
+    /// How much disk space, in MB, each reseller may give to all his accounts together.
+    pub fn set_reseller_disk(&mut self, mb: Option<u64>) {
+        self.settings.reseller_disk_mb = mb;
     }
 
     /// Whether `showbw` still lists removed accounts (with `deleted: 1`); else their traffic is gone with them.

@@ -43,10 +43,8 @@ pub(crate) fn credentials(bench: &Bench, key: &str) -> Option<(String, String)> 
 pub(crate) async fn panel() -> Bench {
     let mut options = Options::new(PanelKind::Froxlor);
     "panel.example.com".clone_into(&mut options.host_name);
+    options.now = Some("2026-11-21T12:00:00Z".parse().unwrap());
     let bench = Bench::start(options).await;
-    bench
-        .panel
-        .set_clock("2026-11-21T12:00:00Z".parse().unwrap());
     bench.panel.froxlor(|froxlor| {
         froxlor.remove_all_plans();
         for (name, owner) in KEYS {
