@@ -7,8 +7,8 @@ const MAX_HEAD: usize = 64 * 1024;
 /// The longest body that is read.
 const MAX_BODY: usize = 16 * 1024 * 1024;
 
-/// A request.
-#[derive(Clone, Debug, Default)]
+/// A request. Without `Debug`: it holds credentials.
+#[derive(Clone, Default)]
 pub(crate) struct Request {
     pub(crate) method: String,
     /// Without the query.

@@ -11,7 +11,7 @@ use crate::options::{Options, PanelKind};
 use crate::whm::Whm;
 
 /// What a request asks for, read before anything else is done with it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Call {
     /// The function or command; empty when there is none.
     pub(crate) name: String,
@@ -178,11 +178,18 @@ impl Panel {
         }
     }
 
-    /// Books the days that have passed.
-    pub(crate) fn grow(&mut self, seed: u64, today: chrono::NaiveDate) {
+    /// The nightly jobs: the days that have passed are booked, where accounts make traffic by themselves, and the
+    /// figures that are kept with the accounts are brought up to date.
+    pub(crate) fn nightly(&mut self, seed: u64, today: chrono::NaiveDate, grows: bool) {
         match self {
-            Panel::Whm(whm) => whm.grow(seed, today),
-            Panel::Froxlor(froxlor) => froxlor.grow(seed, today),
+            Panel::Whm(whm) if grows => whm.grow(seed, today),
+            Panel::Whm(_) => {}
+            Panel::Froxlor(froxlor) => {
+                if grows {
+                    froxlor.grow(seed, today);
+                }
+                froxlor.run_statistics(today);
+            }
         }
     }
 

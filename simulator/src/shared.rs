@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use std::time::Duration;
 
+use chrono::NaiveDate;
 use tokio::sync::{Barrier, watch};
 
 use crate::chance::Chance;
@@ -25,6 +26,8 @@ pub(crate) struct Shared {
     pub(crate) identity: RwLock<Identity>,
     /// Counts the requests; who waits for one watches it.
     pub(crate) received: watch::Sender<u64>,
+    /// The same for the side effects.
+    pub(crate) effects: watch::Sender<u64>,
     state: Mutex<State>,
     seen: Mutex<Vec<RequestSeen>>,
     ordinal: AtomicU64,
@@ -34,6 +37,8 @@ pub(crate) struct Shared {
 struct State {
     panel: Panel,
     deferred: Vec<Deferred>,
+    /// The day of the nightly jobs that ran last.
+    day: Option<NaiveDate>,
 }
 
 /// A call whose client may be gone, and which takes effect later.
@@ -65,9 +70,11 @@ impl Shared {
             ledger,
             identity: RwLock::new(identity),
             received: watch::Sender::new(0),
+            effects: watch::Sender::new(0),
             state: Mutex::new(State {
                 panel,
                 deferred: Vec::new(),
+                day: None,
             }),
             seen: Mutex::new(Vec::new()),
             ordinal: AtomicU64::new(0),
@@ -85,9 +92,11 @@ impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
         let mut state = lock(&self.state);
         self.run_due(&mut state);
-        if self.options.growth == Growth::Daily {
-            let today = self.clock.local(self.clock.now_ms()).date_naive();
-            state.panel.grow(self.options.seed, today);
+        let today = self.clock.local(self.clock.now_ms()).date_naive();
+        if state.day != Some(today) {
+            state.day = Some(today);
+            let grows = self.options.growth == Growth::Daily;
+            state.panel.nightly(self.options.seed, today, grows);
         }
         state
     }
@@ -150,7 +159,7 @@ impl Shared {
         }
     }
 
-    async fn apply(&self, received: &Received, wait: Duration, half: bool) -> Response {
+    async fn apply(self: &Arc<Self>, received: &Received, wait: Duration, half: bool) -> Response {
         if !received.call.two_steps {
             pause(wait).await;
         }
@@ -174,7 +183,7 @@ impl Shared {
             }
         };
         match seq {
-            Ok(seq) if self.sync(seq).is_ok() => response,
+            Ok(seq) if self.sync_aside(seq).await.is_ok() => response,
             // An effect that the ledger lost would be a lie: the client must not see a success.
             _ => Response::new(500, "text/plain", "the ledger cannot be written"),
         }
@@ -242,8 +251,21 @@ impl Shared {
     }
 
     fn note(&self, work: &Work, context: Context<'_>) -> std::io::Result<u64> {
-        self.ledger
-            .append(work, context.effects, self.clock.now_ms())
+        let seq = self
+            .ledger
+            .append(work, context.effects, self.clock.now_ms())?;
+        self.effects.send_replace(seq);
+        Ok(seq)
+    }
+
+    /// Waits for the disk without holding up the runtime.
+    async fn sync_aside(self: &Arc<Self>, seq: u64) -> std::io::Result<()> {
+        if self.ledger.path().is_none() {
+            return Ok(());
+        }
+        let shared = Arc::clone(self);
+        let synced = tokio::task::spawn_blocking(move || shared.sync(seq)).await;
+        synced.map_err(std::io::Error::other)?
     }
 
     fn sync(&self, seq: u64) -> std::io::Result<()> {

@@ -218,6 +218,16 @@ impl Simulator {
         }
     }
 
+    /// Waits until this many side effects have taken place since the start.
+    pub async fn wait_for_effects(&self, count: usize) {
+        let mut effects = self.shared.effects.subscribe();
+        while self.shared.ledger.entries().len() < count {
+            if effects.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
     /// The faults, to be added and removed at any time.
     #[must_use]
     pub fn faults(&self) -> &Switchboard {

@@ -456,3 +456,32 @@ async fn requests_may_come_in_pieces_and_in_chunks() {
     let _ = plain.read_to_end(&mut rest).await;
     assert_eq!(bench.panel.requests().len(), 2);
 }
+
+#[test]
+fn plans_are_read_from_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let (toml, json) = (
+        folder.path().join("plan.toml"),
+        folder.path().join("plan.json"),
+    );
+    std::fs::write(
+        &toml,
+        "[[fault]]\ncall = \"createacct\"\nreply = \"never\"\n",
+    )
+    .unwrap();
+    std::fs::write(
+        &json,
+        r#"{"fault": [{"call": "createacct", "reply": "never"}]}"#,
+    )
+    .unwrap();
+    let plan = FaultPlan::read(&toml).unwrap();
+    assert_eq!(plan.faults, [Fault::on("createacct").reply(Reply::Never)]);
+    assert_eq!(FaultPlan::read(&json).unwrap(), plan);
+    assert!(FaultPlan::read(&folder.path().join("none")).is_err());
+    std::fs::write(&toml, "[[fault]]\nreply = \"sing\"\n").unwrap();
+    let error = FaultPlan::read(&toml).unwrap_err().to_string();
+    assert!(
+        error.contains("plan.toml") && error.contains("sing"),
+        "{error}"
+    );
+}

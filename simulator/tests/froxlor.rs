@@ -285,3 +285,46 @@ async fn plans_and_sub_folder_are_there_from_the_start() {
         0
     );
 }
+
+#[tokio::test]
+async fn an_add_goes_on_when_its_client_hangs_up() {
+    let latency = simulator::Latency::Realistic { scale: 0.02 };
+    let options = simulator::Options {
+        latency,
+        ..simulator::Options::new(simulator::PanelKind::Froxlor)
+    };
+    let bench = Bench::start(options).await;
+    let add = json!({"new_loginname": "acme", "email": "a@example.com", "company": "A"});
+    let sent = tokio::spawn(bench.froxlor_request("Customers.add", &add).send());
+    bench.panel.wait_for_call("Customers.add", 1).await;
+    sent.abort();
+    bench.panel.wait_for_effects(1).await;
+    let account = bench.panel.account("acme").unwrap();
+    assert!(account.standard_subdomain && !account.half_made);
+}
+
+#[tokio::test]
+async fn used_traffic_is_brought_up_to_date_at_night() {
+    let now = Some("2026-11-20T10:00:00Z".parse().unwrap());
+    let options = simulator::Options {
+        now,
+        ..simulator::Options::new(simulator::PanelKind::Froxlor)
+    };
+    let bench = Bench::start(options).await;
+    bench
+        .froxlor_data(
+            "Customers.add",
+            json!({"new_loginname": "acme", "email": "a@example.com", "company": "A"}),
+        )
+        .await;
+    bench.panel.add_traffic("acme", "2026-11", 2048);
+    let used = async || {
+        bench
+            .froxlor_data("Customers.get", json!({"loginname": "acme"}))
+            .await["traffic_used"]
+            .clone()
+    };
+    assert_eq!(used().await, 0);
+    bench.panel.pass_midnight();
+    assert_eq!(used().await, 2);
+}

@@ -257,3 +257,37 @@ async fn a_scripted_server_says_what_it_is_told() {
             .contains(&("x-test".to_owned(), "yes".to_owned()))
     );
 }
+
+#[tokio::test]
+async fn a_big_server_is_listed_in_one_call() {
+    for kind in PanelKind::ALL {
+        let bench = Bench::start(Options {
+            accounts: 3_000,
+            ..options(kind)
+        })
+        .await;
+        let listed = match kind {
+            PanelKind::Cpanel => bench.whm_call("showbw", &[]).await["data"]["acct"]
+                .as_array()
+                .unwrap()
+                .len(),
+            PanelKind::Froxlor => {
+                let all = bench
+                    .froxlor_data("Customers.listing", json!({"show_usages": 1}))
+                    .await;
+                assert_eq!(all["list"][7]["domains"], 1);
+                all["list"].as_array().unwrap().len()
+            }
+        };
+        assert_eq!(
+            (listed, bench.panel.accounts().len()),
+            (3_000, 3_000),
+            "{kind}"
+        );
+        assert_eq!(
+            bench.panel.all_traffic().len(),
+            6_000,
+            "{kind}: two months each"
+        );
+    }
+}

@@ -15,7 +15,6 @@ pub(super) struct Tasks {
     create: BTreeMap<String, i64>,
     /// When each directory will be removed, in ms.
     remove: BTreeMap<String, i64>,
-    statistics_of: Option<NaiveDate>,
 }
 
 const FIVE_MINUTES_MS: i64 = 300_000;
@@ -62,10 +61,6 @@ impl Froxlor {
             };
             self.traffic
                 .grow(seed, &customer.incarnation(), today, share);
-        }
-        if self.tasks.statistics_of != Some(today) {
-            self.tasks.statistics_of = Some(today);
-            self.run_statistics(today);
         }
     }
 

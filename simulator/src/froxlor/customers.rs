@@ -1,5 +1,7 @@
 //! The commands on customers that read, remove, unlock and move.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
 use super::access::Caller;
@@ -39,7 +41,7 @@ pub(super) fn get(froxlor: &Froxlor, caller: &Caller, params: &Params) -> Result
             .as_i64()
             .and_then(|id| froxlor.customers.get(&id))
     {
-        froxlor.add_usages(&mut shown, customer);
+        froxlor.add_usages(&mut shown, customer, &froxlor.domain_counts());
     }
     Ok(shown)
 }
@@ -74,6 +76,11 @@ pub(super) fn listing(
 ) -> Result<Value, Failure> {
     let rows = table(froxlor, caller).select(params)?;
     let usages = params.flag("show_usages").unwrap_or(false);
+    let domains = if usages {
+        froxlor.domain_counts()
+    } else {
+        BTreeMap::new()
+    };
     let list: Vec<Value> = rows
         .iter()
         .map(|row| {
@@ -83,7 +90,7 @@ pub(super) fn listing(
                 .get(&row.int("customerid"))
                 .filter(|_| usages)
             {
-                froxlor.add_usages(&mut shown, customer);
+                froxlor.add_usages(&mut shown, customer, &domains);
             }
             shown
         })
@@ -241,11 +248,8 @@ impl Froxlor {
     }
 
     /// `show_usages`: the number of domains without the standard sub-domain, and the spaces in KiB.
-    fn add_usages(&self, shown: &mut Value, customer: &Customer) {
-        let id = customer.id();
-        let standard = customer.row.int("standardsubdomain");
-        let own = |domain: &&Row| domain.int("customerid") == id && domain.int("id") != standard;
-        shown["domains"] = self.domains.values().filter(own).count().into();
+    fn add_usages(&self, shown: &mut Value, customer: &Customer, domains: &BTreeMap<i64, usize>) {
+        shown["domains"] = domains.get(&customer.id()).copied().unwrap_or(0).into();
         shown["webspace_used"] = customer.webspace_kib.into();
         shown["mailspace_used"] = customer.mailspace_kib.into();
         shown["dbspace_used"] = customer.dbspace_kib.into();

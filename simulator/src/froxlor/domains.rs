@@ -1,5 +1,7 @@
 //! Domains of customers.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::Froxlor;
@@ -216,8 +218,20 @@ impl Froxlor {
     }
 
     pub(super) fn is_standard(&self, domain: &Row) -> bool {
-        self.row_of(domain.int("customerid"))
-            .int("standardsubdomain")
-            == domain.int("id")
+        let owner = self.customers.get(&domain.int("customerid"));
+        owner.is_some_and(|owner| owner.row.int("standardsubdomain") == domain.int("id"))
+    }
+
+    /// How many domains each customer has, without the standard sub-domain.
+    pub(super) fn domain_counts(&self) -> BTreeMap<i64, usize> {
+        let mut counts = BTreeMap::new();
+        for domain in self
+            .domains
+            .values()
+            .filter(|domain| !self.is_standard(domain))
+        {
+            *counts.entry(domain.int("customerid")).or_insert(0) += 1;
+        }
+        counts
     }
 }

@@ -18,14 +18,13 @@ pub enum Envelope {
 }
 
 /// The credentials of a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Credentials {
     pub(super) key: String,
     pub(super) secret: String,
 }
 
 /// What a request asks for.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Command {
     pub(super) module: String,
     pub(super) function: String,

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::failure::Failure;
 
 /// A command's parameters, already altered.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Params {
     map: Map<String, Value>,
     /// `Customers:add`, for the texts about parameters.

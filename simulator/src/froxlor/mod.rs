@@ -157,7 +157,10 @@ impl Froxlor {
         self.insert_ftp_user(id);
         self.insert_standard_subdomain(id, now_ms / 1000);
         self.insert_domain(id, &domain, now_ms / 1000);
-        self.set_disk_used(&login, chance.between(2_000, 900_000) * 1024);
+        if let Some(customer) = self.customers.get_mut(&id) {
+            customer.webspace_kib = i64::try_from(chance.between(2_000, 900_000)).unwrap_or(2_000);
+            customer.row.set("diskspace_used", customer.webspace_kib);
+        }
         if options.growth == Growth::Daily {
             let today = clock.local(now_ms).date_naive();
             self.traffic

@@ -51,7 +51,7 @@ impl Default for Settings {
             envelope: Envelope::Current,
             php74_types: false,
             database_broken: false,
-            mail_works: false,
+            mail_works: true,
             default_language: "en".to_owned(),
             passwords: PasswordPolicy::default(),
             unix_customers: false,
@@ -86,7 +86,7 @@ impl Froxlor {
         self.settings.php74_types = on;
     }
 
-    /// Whether mails can be sent; not by default.
+    /// Whether mails can be sent, as they can by default.
     pub fn set_mail_works(&mut self, on: bool) {
         self.settings.mail_works = on;
     }

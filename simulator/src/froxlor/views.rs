@@ -1,32 +1,40 @@
 //! Customers as they look from outside.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::account::{SimAccount, SimLimits, SimTraffic};
 
 use super::{Customer, Froxlor, traffic};
 
 impl Froxlor {
     pub(crate) fn accounts(&self) -> Vec<SimAccount> {
-        self.customers
+        let logins: BTreeSet<&str> = self.ftps.values().map(|ftp| ftp.text("username")).collect();
+        let mut domains: BTreeMap<i64, &str> = BTreeMap::new();
+        for domain in self
+            .domains
             .values()
-            .map(|customer| self.view(customer))
-            .collect()
+            .filter(|domain| !self.is_standard(domain))
+        {
+            domains
+                .entry(domain.int("customerid"))
+                .or_insert(domain.text("domain"));
+        }
+        let view = |customer: &Customer| {
+            let domain = domains.get(&customer.id()).copied().unwrap_or_default();
+            self.view(customer, domain, !logins.contains(customer.login()))
+        };
+        self.customers.values().map(view).collect()
     }
 
-    fn view(&self, customer: &Customer) -> SimAccount {
+    fn view(&self, customer: &Customer, domain: &str, half_made: bool) -> SimAccount {
         let row = &customer.row;
         let id = row.int("customerid");
         let count = |column: &str| u64::try_from(row.int(column)).ok();
         let kib = |column: &str| count(column).map(|kib| kib * 1024);
-        let own = self
-            .domains
-            .values()
-            .find(|domain| domain.int("customerid") == id && !self.is_standard(domain));
         SimAccount {
             username: customer.login().to_owned(),
             incarnation: id.to_string(),
-            domain: own
-                .map(|domain| domain.text("domain").to_owned())
-                .unwrap_or_default(),
+            domain: domain.to_owned(),
             email: row.text("email").to_owned(),
             package: None,
             owner: self.admin_name(row.int("adminid")),
@@ -48,10 +56,7 @@ impl Froxlor {
             created_at_ms: customer.created_at_ms,
             marker: Some(row.text("customernumber").to_owned()).filter(|marker| !marker.is_empty()),
             standard_subdomain: row.on("standardsubdomain"),
-            half_made: !self
-                .ftps
-                .values()
-                .any(|ftp| ftp.text("username") == customer.login()),
+            half_made,
             password: customer.password,
         }
     }

@@ -11,7 +11,7 @@ use crate::http::{Request, Response};
 use crate::panel::Context;
 
 /// An API token.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Token {
     /// `root` or the reseller who owns it.
     pub user: String,
@@ -22,6 +22,14 @@ pub struct Token {
     pub expires: Option<i64>,
     /// Addresses that may use it; empty is anywhere.
     pub addresses: Vec<String>,
+}
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Token")
+            .field("user", &self.user)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Token {

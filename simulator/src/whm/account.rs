@@ -110,9 +110,8 @@ impl Account {
     }
 
     pub(super) fn owns(&self, domain: &str) -> bool {
-        self.domains()
-            .iter()
-            .any(|own| own.eq_ignore_ascii_case(domain))
+        let same = |own: &String| own.eq_ignore_ascii_case(domain);
+        same(&self.domain) || self.addon_domains.iter().any(same)
     }
 
     /// What the ledger compares: everything but the password.

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::http::{Request, Response};
 
 /// The parameters of query and body together, in order.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Params(Vec<(String, String)>);
 
 impl Params {

@@ -47,6 +47,7 @@ pub(crate) async fn panel() -> Bench {
     let bench = Bench::start(options).await;
     bench.panel.froxlor(|froxlor| {
         froxlor.remove_all_plans();
+        froxlor.set_mail_works(false);
         for (name, owner) in KEYS {
             froxlor.add_key(&format!("key-{name}"), &format!("secret-{name}"), owner);
         }
