@@ -178,6 +178,16 @@ impl Panel {
         }
     }
 
+    /// A call will take effect later. While a WHM creates an account its Unix group is there already, so that a second
+    /// create of the name is refused.
+    pub(crate) fn under_way(&mut self, call: &str, username: &str, busy: bool) {
+        if let Panel::Whm(whm) = self
+            && call == "createacct"
+        {
+            whm.reserve_group(username, busy);
+        }
+    }
+
     /// The nightly jobs: the days that have passed are booked, where accounts make traffic by themselves, and the
     /// figures that are kept with the accounts are brought up to date.
     pub(crate) fn nightly(&mut self, seed: u64, today: chrono::NaiveDate, grows: bool) {

@@ -46,6 +46,7 @@ struct Deferred {
     due_ms: i64,
     request: Request,
     work: Work,
+    username: String,
 }
 
 /// A request that was read, counted and given its fault.
@@ -204,12 +205,18 @@ impl Shared {
             .unwrap_or(i64::MAX)
             .saturating_mul(1000);
         let due_ms = self.clock.now_ms().saturating_add(delay);
-        let deferred = Deferred {
-            due_ms,
-            request: received.request.clone(),
-            work: received.work.clone(),
-        };
-        lock(&self.state).deferred.push(deferred);
+        let username = received.call.username.clone().unwrap_or_default();
+        {
+            let mut state = lock(&self.state);
+            state.panel.under_way(&received.call.name, &username, true);
+            let (request, work) = (received.request.clone(), received.work.clone());
+            state.deferred.push(Deferred {
+                due_ms,
+                request,
+                work,
+                username,
+            });
+        }
         let shared = Arc::downgrade(self);
         // Someone must look at the clock even when nobody asks the panel for anything.
         tokio::spawn(async move {
@@ -234,6 +241,9 @@ impl Shared {
             .take_while(|deferred| deferred.due_ms <= now_ms)
             .count();
         for deferred in state.deferred.drain(..due).collect::<Vec<_>>() {
+            state
+                .panel
+                .under_way(&deferred.work.call, &deferred.username, false);
             let mut context = Context::new(&self.options, &self.clock, false);
             if let Step::Later(pending) = state.panel.begin(&deferred.request, &mut context) {
                 state.panel.finish(*pending, &mut context);

@@ -189,6 +189,32 @@ async fn a_change_during_the_panels_own_work_overlaps_with_it() {
 }
 
 #[tokio::test]
+async fn a_create_that_is_under_way_refuses_a_second_one() {
+    let bench = Bench::whm().await;
+    let slow = Fault::on("createacct").applied(Applied::AfterSeconds(45));
+    bench.panel.faults().add(slow.reply(Reply::Reset));
+    assert!(
+        bench
+            .whm_request("createacct", &CREATE)
+            .send()
+            .await
+            .is_err()
+    );
+    bench
+        .whm_reason("accountsummary", &[("user", "acme")], false)
+        .await;
+    let second = bench.whm_reason("createacct", &CREATE, false).await;
+    assert_eq!(second, "Sorry, a group for that username already exists.");
+    bench.panel.advance(Duration::from_secs(46));
+    let third = bench.whm_reason("createacct", &CREATE, false).await;
+    assert_eq!(third, "This system already has an account named “acme”.");
+    assert_eq!(
+        (bench.panel.accounts().len(), bench.panel.ledger().len()),
+        (1, 1)
+    );
+}
+
+#[tokio::test]
 async fn half_a_create_leaves_a_group_behind() {
     let bench = Bench::whm().await;
     bench

@@ -176,6 +176,15 @@ impl Whm {
         crate::panel::login_page("WHM Login")
     }
 
+    /// Takes or gives back the group of an account that is being made.
+    pub(crate) fn reserve_group(&mut self, name: &str, taken: bool) {
+        if taken && !self.accounts.contains_key(name) {
+            self.groups.insert(name.to_owned());
+        } else if !taken {
+            self.groups.remove(name);
+        }
+    }
+
     fn next_serial(&mut self) -> u64 {
         self.last_serial += 1;
         self.last_serial
