@@ -248,9 +248,13 @@ async fn open(options: &StoreOptions, connections: u32) -> Result<DatabaseConnec
             pool.after_connect(|connection, _| {
                 Box::pin(async move {
                     use sea_orm::sqlx::Executor;
-                    connection
-                        .execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, innodb_lock_wait_timeout = 5")
-                        .await?;
+                    // Two statements: the isolation level has a syntax of its own.
+                    for sql in [
+                        "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+                        "SET SESSION innodb_lock_wait_timeout = 5",
+                    ] {
+                        connection.execute(sql).await?;
+                    }
                     Ok(())
                 })
             })
