@@ -198,7 +198,7 @@ impl Store {
         finishes: &[Finish],
     ) -> Result<Report, DbErr> {
         let (server_ids, account_ids) = self.touched(tx, finishes).await?;
-        let gates = lock_servers(tx, &server_ids).await?;
+        let mut gates = lock_servers(tx, &server_ids).await?;
         let mut accounts = lock_accounts(tx, &account_ids).await?;
         let ids: BTreeSet<i64> = intents
             .iter()
@@ -222,8 +222,7 @@ impl Store {
                 None => report.stale.push(finish.job_id),
             }
         }
-        self.apply_effects(tx, &ended, &gates, now, &mut report)
-            .await?;
+        self.apply_effects(tx, &ended, &mut gates, now).await?;
         apply_accounts(tx, &ended, &mut accounts, now).await?;
         self.write_outcomes(tx, &ended, now, &mut report).await?;
         spend_secrets(tx, &ended, now).await?;
@@ -236,6 +235,10 @@ impl Store {
             .map(|(id, row)| (id, row.state))
             .collect();
         report.rings.extend(promote(tx, &states, now).await?);
+        for server_id in checked(&ended) {
+            let rings = take_up_held(tx, server_id, &account_ids, now).await?;
+            report.rings.extend(rings);
+        }
         report.freed = freed(&ended);
         Ok(report)
     }
@@ -261,70 +264,71 @@ impl Store {
             .into_tuple()
             .all(tx)
             .await?;
-        let effect: BTreeSet<i64> = finishes
-            .iter()
-            .filter(|finish| finish.server != ServerEffect::None)
-            .map(|finish| finish.job_id)
-            .collect();
-        let servers = rows
-            .iter()
-            .filter(|row| effect.contains(&row.0))
-            .filter_map(|row| row.1)
-            .collect();
-        Ok((servers, rows.iter().filter_map(|row| row.2).collect()))
+        let of = |wanted: fn(&ServerEffect) -> bool| -> BTreeSet<i64> {
+            let jobs = finishes.iter().filter(|finish| wanted(&finish.server));
+            let jobs: BTreeSet<i64> = jobs.map(|finish| finish.job_id).collect();
+            let rows = rows.iter().filter(|row| jobs.contains(&row.0));
+            rows.filter_map(|row| row.1).collect()
+        };
+        let mut servers =
+            of(|effect| !matches!(effect, ServerEffect::None | ServerEffect::Reached));
+        // That a server answered is written only where a failure stands against it: an ordinary outcome
+        // must not queue at the gate.
+        servers.extend(with_failures(tx, &of(|effect| *effect == ServerEffect::Reached)).await?);
+        let mut accounts: BTreeSet<i64> = rows.iter().filter_map(|row| row.2).collect();
+        let good_check = |finish: &&Finish| matches!(finish.server, ServerEffect::Checked { .. });
+        if finishes.iter().any(|finish| good_check(&finish)) {
+            let held = held_for_credentials(tx, &servers).await?;
+            accounts.extend(held.iter().filter_map(|row| row.account_id));
+        }
+        Ok((servers, accounts))
     }
 
     async fn apply_effects(
         &self,
         tx: &impl ConnectionTrait,
         ended: &[(&Held, &Finish)],
-        gates: &BTreeMap<i64, server::Model>,
+        gates: &mut BTreeMap<i64, server::Model>,
         now: i64,
-        report: &mut Report,
     ) -> Result<(), DbErr> {
         for (row, finish) in ended {
-            let Some(gate) = row.server_id.and_then(|id| gates.get(&id)) else {
-                continue;
-            };
-            if self.apply_effect(tx, gate, &finish.server, now).await? {
-                report.rings.extend(take_up_held(tx, gate.id, now).await?);
+            if let Some(gate) = row.server_id.and_then(|id| gates.get_mut(&id)) {
+                self.apply_effect(tx, gate, &finish.server, now).await?;
             }
         }
         Ok(())
     }
 
-    /// Returns whether jobs that were held for refused credentials may go on.
+    /// Writes it, and to `gate` what a later effect of the same group builds on.
     async fn apply_effect(
         &self,
         tx: &impl ConnectionTrait,
-        gate: &server::Model,
+        gate: &mut server::Model,
         effect: &ServerEffect,
         now: i64,
-    ) -> Result<bool, DbErr> {
+    ) -> Result<(), DbErr> {
         use server::Column as C;
         let update = server::Entity::update_many().filter(C::Id.eq(gate.id));
         let update = match effect {
-            ServerEffect::None => return Ok(false),
+            ServerEffect::None => return Ok(()),
             ServerEffect::Unreachable => {
-                gate::count_failure(tx, gate, now, self.pace()).await?;
-                return Ok(false);
+                return gate::count_failure(tx, gate, now, self.pace()).await;
             }
+            ServerEffect::Reached if gate.breaker_failures == 0 => return Ok(()),
             ServerEffect::Reached => update
                 .col_expr(C::BreakerFailures, Expr::value(0))
                 .col_expr(C::BreakerProbeAt, Expr::value(None::<i64>)),
             ServerEffect::CoolDown { after } => {
                 let until = now + millis((*after).min(crate::retry::LONGEST_THROTTLE));
-                update.col_expr(
-                    C::CoolUntil,
-                    Expr::value(Ord::max(until, gate.cool_until.unwrap_or(0))),
-                )
+                gate.cool_until = Ord::max(gate.cool_until, Some(until));
+                update.col_expr(C::CoolUntil, Expr::value(gate.cool_until))
             }
-            ServerEffect::AuthRefused { detail } => update
-                .col_expr(
-                    C::AuthHoldSince,
-                    Expr::value(gate.auth_hold_since.unwrap_or(now)),
-                )
-                .col_expr(C::AuthHoldDetail, Expr::value(detail.as_str())),
+            ServerEffect::AuthRefused { detail } => {
+                let since = *gate.auth_hold_since.get_or_insert(now);
+                update
+                    .col_expr(C::AuthHoldSince, Expr::value(since))
+                    .col_expr(C::AuthHoldDetail, Expr::value(detail.as_str()))
+            }
             ServerEffect::Checked {
                 version,
                 rules,
@@ -357,8 +361,14 @@ impl Store {
                 }
             }
         };
+        if matches!(effect, ServerEffect::Reached | ServerEffect::Checked { .. }) {
+            gate.breaker_failures = 0;
+        }
+        if matches!(effect, ServerEffect::Checked { .. }) {
+            gate.auth_hold_since = None;
+        }
         update.exec(tx).await?;
-        Ok(matches!(effect, ServerEffect::Checked { .. }))
+        Ok(())
     }
 
     async fn write_outcomes(
@@ -780,32 +790,61 @@ async fn spend_secrets(
     super::secrets::spend(tx, &owners, now).await
 }
 
-/// After a good check, what was held only because credentials were refused goes on.
-async fn take_up_held(
+/// Servers that a check of this group found in order.
+fn checked(ended: &[(&Held, &Finish)]) -> BTreeSet<i64> {
+    let checks = ended
+        .iter()
+        .filter(|(_, finish)| matches!(finish.server, ServerEffect::Checked { .. }));
+    checks.filter_map(|(row, _)| row.server_id).collect()
+}
+
+/// Those of these servers that could not be reached lately.
+async fn with_failures(
     tx: &impl ConnectionTrait,
-    server_id: i64,
-    now: i64,
-) -> Result<Vec<Ring>, DbErr> {
-    let held: Vec<job::Model> = job::Entity::find()
-        .filter(job::Column::ServerId.eq(server_id))
+    servers: &BTreeSet<i64>,
+) -> Result<Vec<i64>, DbErr> {
+    if servers.is_empty() {
+        return Ok(Vec::new());
+    }
+    server::Entity::find()
+        .select_only()
+        .column(server::Column::Id)
+        .filter(server::Column::Id.is_in(servers.iter().copied()))
+        .filter(server::Column::BreakerFailures.gt(0))
+        .into_tuple()
+        .all(tx)
+        .await
+}
+
+async fn held_for_credentials(
+    tx: &impl ConnectionTrait,
+    servers: &BTreeSet<i64>,
+) -> Result<Vec<job::Model>, DbErr> {
+    job::Entity::find()
+        .filter(job::Column::ServerId.is_in(servers.iter().copied()))
         .filter(job::Column::State.eq(JobState::Held.name()))
         .filter(job::Column::HoldCode.eq("panel_auth"))
         .order_by_asc(job::Column::Id)
         .limit(1000)
         .all(tx)
-        .await?;
+        .await
+}
+
+/// After a good check, what was held only because credentials were refused goes on. Jobs whose account
+/// this transaction has not locked (they were held just now) wait for the next check.
+async fn take_up_held(
+    tx: &impl ConnectionTrait,
+    server_id: i64,
+    locked: &BTreeSet<i64>,
+    now: i64,
+) -> Result<Vec<Ring>, DbErr> {
     let mut rings = Vec::new();
-    for row in held {
-        rings.extend(
-            super::operate::reopen(
-                tx,
-                &row,
-                "server check",
-                "the credentials are in order again",
-                now,
-            )
-            .await?,
-        );
+    for row in held_for_credentials(tx, &BTreeSet::from([server_id])).await? {
+        if row.account_id.is_some_and(|id| !locked.contains(&id)) {
+            continue;
+        }
+        let why = "the credentials are in order again";
+        rings.extend(super::operate::reopen(tx, &row, "server check", why, now).await?);
     }
     Ok(rings)
 }

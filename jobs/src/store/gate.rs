@@ -6,7 +6,7 @@
 
 use entity::server;
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, QueryFilter};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
 
 use super::{Store, StoreError};
 use crate::{JobKind, Lane};
@@ -216,20 +216,18 @@ fn found(rows: u64, server_id: i64) -> Result<(), StoreError> {
 /// Counts the next failure to reach a server, under its lock; opens the breaker at the fifth.
 pub(crate) async fn count_failure(
     tx: &impl ConnectionTrait,
-    server: &server::Model,
+    server: &mut server::Model,
     now: i64,
     pace: crate::Pace,
 ) -> Result<(), DbErr> {
-    let failures = server.breaker_failures.saturating_add(1);
+    server.breaker_failures = server.breaker_failures.saturating_add(1);
+    let failures = server.breaker_failures;
     let every = crate::pace::millis(pace.of(std::time::Duration::from_millis(
         PROBE_EVERY_MS.unsigned_abs(),
     )));
     let probe = (failures >= BREAKER_OPENS_AT).then_some(now + every);
     server::Entity::update_many()
-        .col_expr(
-            server::Column::BreakerFailures,
-            Expr::col(server::Column::BreakerFailures).add(1),
-        )
+        .col_expr(server::Column::BreakerFailures, Expr::value(failures))
         .col_expr(server::Column::BreakerProbeAt, Expr::value(probe))
         .filter(server::Column::Id.eq(server.id))
         .exec(tx)

@@ -59,7 +59,6 @@ struct Standing {
     kind: String,
     lane: i32,
     state: String,
-    attempt: i32,
     due_at: i64,
 }
 
@@ -173,7 +172,6 @@ async fn standing(
             job::Column::Kind,
             job::Column::Lane,
             job::Column::State,
-            job::Column::Attempt,
             job::Column::DueAt,
         ])
         .filter(which)
@@ -183,37 +181,87 @@ async fn standing(
         .await
 }
 
-/// What a new job does to the line that it joins (design: supersede). Only jobs that were never claimed
-/// are cancelled. Returns the ids of those that were.
+/// A job that joins a line.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Joiner<'a> {
+    pub(crate) kind: JobKind,
+    pub(crate) public_id: &'a str,
+    pub(crate) actor: &'a str,
+    /// Its row, when it has been in the ledger before it joins: only older jobs make way for it then.
+    pub(crate) row: Option<i64>,
+}
+
+/// What a job does to the line that it joins (design: supersede). Only jobs that were never claimed are
+/// cancelled.
 pub(crate) async fn supersede(
     tx: &impl ConnectionTrait,
     account_id: i64,
-    by: JobKind,
+    by: Joiner<'_>,
     now: i64,
-) -> Result<Vec<i64>, DbErr> {
+) -> Result<(), DbErr> {
     let rows = standing(tx, Expr::col(job::Column::OpenOf).eq(account_id)).await?;
-    let overtaken = |row: &&Standing| {
-        row.state == JobState::Queued.name()
-            && row.attempt == 0
-            && match by {
-                JobKind::Terminate => {
-                    row.kind != JobKind::Create.name() && row.kind != JobKind::Terminate.name()
-                }
-                JobKind::Suspend => row.kind == JobKind::Unsuspend.name(),
-                JobKind::Unsuspend => row.kind == JobKind::Suspend.name(),
-                _ => false,
-            }
+    let overtaken = |row: &&Standing| match by.kind {
+        JobKind::Terminate => {
+            row.kind != JobKind::Create.name() && row.kind != JobKind::Terminate.name()
+        }
+        JobKind::Suspend => row.kind == JobKind::Unsuspend.name(),
+        JobKind::Unsuspend => row.kind == JobKind::Suspend.name(),
+        _ => false,
     };
     let mut ids: Vec<i64> = rows.iter().filter(overtaken).map(|row| row.id).collect();
-    if by == JobKind::Terminate {
+    if by.kind == JobKind::Terminate {
         ids.extend(scheduled_changes(tx, account_id).await?);
     }
+    ids.retain(|&id| by.row.is_none_or(|joiner| id < joiner));
+    let ids = never_claimed(tx, &ids).await?;
     close(tx, &ids, JobState::Cancelled, now).await?;
+    note_superseded(tx, &ids, by, now).await?;
     // A head that is not allowed to run makes way for what is.
-    if matches!(by, JobKind::Terminate | JobKind::Create) {
+    if matches!(by.kind, JobKind::Terminate | JobKind::Create) {
         step_back(tx, account_id, &rows).await?;
     }
-    Ok(ids)
+    Ok(())
+}
+
+/// Those of these jobs that no worker ever had. Locks their rows: a claim does not take the account's
+/// lock, and may have been faster than what was read before.
+async fn never_claimed(tx: &impl ConnectionTrait, ids: &[i64]) -> Result<Vec<i64>, DbErr> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    job::Entity::find()
+        .select_only()
+        .column(job::Column::Id)
+        .filter(job::Column::Id.is_in(padded(ids)))
+        .filter(job::Column::State.eq(JobState::Queued.name()))
+        .filter(job::Column::Attempt.eq(0))
+        .order_by_asc(job::Column::Id)
+        .lock(row_lock(tx.get_database_backend()))
+        .into_tuple()
+        .all(tx)
+        .await
+}
+
+async fn note_superseded(
+    tx: &impl ConnectionTrait,
+    ids: &[i64],
+    by: Joiner<'_>,
+    now: i64,
+) -> Result<(), DbErr> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let why = format!("superseded by {} (job {})", by.kind, by.public_id);
+    job::Entity::update_many()
+        .col_expr(job::Column::ErrorCode, Expr::value("superseded"))
+        .col_expr(job::Column::ErrorMessage, Expr::value(why.as_str()))
+        .filter(job::Column::Id.is_in(padded(ids)))
+        .exec(tx)
+        .await?;
+    for id in ids {
+        super::operate::note(tx, *id, 0, by.actor, "superseded", Some(&why), now).await?;
+    }
+    Ok(())
 }
 
 /// Jobs of the account that wait for their time outside of its line.
@@ -250,10 +298,25 @@ async fn step_back(
     Ok(())
 }
 
-/// The same for a job that is re-opened (it may be older than the head).
-pub(crate) async fn make_way(tx: &impl ConnectionTrait, account_id: i64) -> Result<(), DbErr> {
+/// The same for a job that is re-opened: it gets its old place back, so a head that is younger and was
+/// never claimed steps back too.
+pub(crate) async fn make_way(
+    tx: &impl ConnectionTrait,
+    account_id: i64,
+    for_row: i64,
+) -> Result<(), DbErr> {
     let rows = standing(tx, Expr::col(job::Column::OpenOf).eq(account_id)).await?;
-    step_back(tx, account_id, &rows).await
+    step_back(tx, account_id, &rows).await?;
+    job::Entity::update_many()
+        .col_expr(job::Column::HeadOf, Expr::value(None::<i64>))
+        .col_expr(job::Column::ReadyLane, Expr::value(None::<i32>))
+        .filter(job::Column::HeadOf.eq(account_id))
+        .filter(job::Column::Id.gt(for_row))
+        .filter(job::Column::State.eq(JobState::Queued.name()))
+        .filter(job::Column::Attempt.eq(0))
+        .exec(tx)
+        .await?;
+    Ok(())
 }
 
 /// Ends jobs that are not running, in that state.

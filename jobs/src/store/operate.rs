@@ -217,7 +217,7 @@ pub(crate) async fn reopen(
         .col_expr(C::ExpiresAt, Expr::value(expires_at));
     update = match in_line {
         Some(account_id) => {
-            make_way(tx, account_id).await?;
+            make_way(tx, account_id, row.id).await?;
             update
                 .col_expr(C::OpenOf, Expr::value(account_id))
                 .col_expr(C::HeadOf, Expr::value(None::<i64>))

@@ -11,7 +11,7 @@ use sea_orm::{
 };
 
 use super::finish::POISON_AFTER;
-use super::line::{lock_accounts, promote, row_lock};
+use super::line::{Joiner, lock_accounts, promote, row_lock, supersede};
 use super::{Ring, Store, StoreError, padded, transact};
 use crate::{JobKind, JobState, Lane};
 
@@ -84,7 +84,10 @@ impl Store {
                 .filter(job::Column::State.eq(JobState::Held.name()))
                 .exec(&tx)
                 .await?;
-            let states = locked.into_iter().map(|(id, row)| (id, row.state)).collect();
+            let states = locked
+                .into_iter()
+                .map(|(id, row)| (id, row.state))
+                .collect();
             promote(&tx, &states, now).await?
         })
     }
@@ -125,23 +128,24 @@ impl Store {
     /// When the database does not answer.
     pub async fn join_lines(&self, limit: u64) -> Result<Swept, StoreError> {
         let now = self.now().await?;
-        let due: Vec<(i64, Option<i64>)> = job::Entity::find()
-            .select_only()
-            .columns([job::Column::Id, job::Column::AccountId])
+        let mut due: Vec<job::Model> = job::Entity::find()
             .filter(job::Column::JoinsAt.lte(now))
             .order_by_asc(job::Column::JoinsAt)
             .limit(limit)
-            .into_tuple()
             .all(&self.read)
             .await?;
         if due.is_empty() {
             return Ok(Swept::default());
         }
-        let accounts: BTreeSet<i64> = due.iter().filter_map(|(_, account)| *account).collect();
-        let ids: Vec<i64> = due.iter().map(|(id, _)| *id).collect();
+        due.sort_by_key(|row| row.id);
+        let accounts: BTreeSet<i64> = due.iter().filter_map(|row| row.account_id).collect();
+        let ids: Vec<i64> = due.iter().map(|row| row.id).collect();
         transact!(self, tx, {
             let locked = lock_accounts(&tx, &accounts).await?;
             let now = self.clock(&tx).await?;
+            for row in &due {
+                overtake(&tx, row, now).await?;
+            }
             let joined = job::Entity::update_many()
                 .col_expr(job::Column::OpenOf, Expr::col(job::Column::AccountId))
                 .col_expr(job::Column::JoinsAt, Expr::value(None::<i64>))
@@ -206,6 +210,20 @@ impl Store {
         self.write.execute_unprepared(sql).await?;
         Ok(())
     }
+}
+
+/// What a scheduled job does to the line when its time has come.
+async fn overtake(tx: &impl ConnectionTrait, row: &job::Model, now: i64) -> Result<(), DbErr> {
+    let (Some(account_id), Ok(kind)) = (row.account_id, row.kind.parse::<JobKind>()) else {
+        return Ok(());
+    };
+    let joiner = Joiner {
+        kind,
+        public_id: &row.public_id,
+        actor: &row.actor,
+        row: Some(row.id),
+    };
+    supersede(tx, account_id, joiner, now).await
 }
 
 async fn take_back(

@@ -138,13 +138,16 @@ impl Store {
         let accounts = line::lock_accounts(tx, &ids).await?;
         intake.answer_known_keys(tx).await?;
         intake.refuse_gone(&accounts);
-        let mut superseded = Vec::new();
-        for (index, account_id) in intake.line_order() {
-            let overtaken = line::supersede(tx, account_id, jobs[index].spec.kind(), now).await?;
-            superseded.extend(overtaken.into_iter().map(|id| (id, index)));
+        for (index, account_id) in intake.joins_line(now) {
+            let joiner = line::Joiner {
+                kind: jobs[index].spec.kind(),
+                public_id: &jobs[index].public_id,
+                actor: &jobs[index].actor,
+                row: None,
+            };
+            line::supersede(tx, account_id, joiner, now).await?;
         }
         intake.insert(tx, now, self.pace()).await?;
-        intake.note_superseded(tx, &superseded, now).await?;
         let states = intake.account_states(tx, &accounts).await?;
         let mut rings = line::promote(tx, &states, now).await?;
         let answers = intake.answers(tx).await?;
@@ -357,10 +360,12 @@ impl<'a> Intake<'a> {
         }
     }
 
-    /// The changing jobs and their accounts, as they were given.
-    fn line_order(&self) -> Vec<(usize, i64)> {
+    /// The changing jobs that stand in their account's line at once, as they were given. Those for later
+    /// disturb nobody yet.
+    fn joins_line(&self, now: i64) -> Vec<(usize, i64)> {
         self.going_in()
             .filter(|(_, job)| job.spec.kind().changes())
+            .filter(|(_, job)| job.due_at.is_none_or(|due| due <= now))
             .filter_map(|(index, _)| self.account[index].map(|id| (index, id)))
             .filter(|(_, id)| !self.made.contains(id))
             .collect()
@@ -419,26 +424,6 @@ impl<'a> Intake<'a> {
                 .filter(account::Column::State.eq(AccountState::Failed.name()))
                 .exec(tx)
                 .await?;
-        }
-        Ok(())
-    }
-
-    async fn note_superseded(
-        &self,
-        tx: &impl ConnectionTrait,
-        superseded: &[(i64, usize)],
-        now: i64,
-    ) -> Result<(), DbErr> {
-        for (id, index) in superseded {
-            let by = &self.jobs[*index];
-            let why = format!("superseded by {} (job {})", by.spec.kind(), by.public_id);
-            job::Entity::update_many()
-                .col_expr(job::Column::ErrorCode, Expr::value("superseded"))
-                .col_expr(job::Column::ErrorMessage, Expr::value(why.as_str()))
-                .filter(job::Column::Id.eq(*id))
-                .exec(tx)
-                .await?;
-            super::operate::note(tx, *id, 0, &by.actor, "superseded", Some(&why), now).await?;
         }
         Ok(())
     }
