@@ -2,6 +2,7 @@
 //!
 //! What the tests in `tests/` stand on. Nothing here looks inside Hostler.
 
+pub mod crew;
 pub mod rules;
 pub mod servers;
 pub mod world;

@@ -18,6 +18,8 @@ use crate::servers::TestDatabase;
 
 /// The billing platform that most jobs come from.
 pub const PLATFORM: i64 = 1;
+/// No jobs.
+pub const NONE: [i64; 0] = [];
 
 /// A ledger with one server.
 #[derive(Debug)]
