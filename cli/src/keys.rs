@@ -1,0 +1,172 @@
+//! The key files.
+//!
+//! `worker.key` opens what the panels need and lives with the workers; `api.key` opens what the API hands
+//! out; `intake.key` keys the comparison of request bodies. The `.pub` halves seal. Beside each private key
+//! lies `.key.next`, the one that the next rotation brings into use: processes that started before a
+//! rotation can open what it re-sealed. `.key.old` is the one before.
+
+mod files;
+mod rotate;
+
+use std::path::Path;
+
+use jobs::seal::{IntakeKey, Keyring, PrivateKey, PublicKey};
+
+pub use rotate::{Rotated, rotate};
+
+use crate::error::Failure;
+use files::{make_folder, read_private, read_public, write_new, write_over};
+
+/// The key pairs, by the names of their files.
+pub const PAIRS: [&str; 2] = ["worker", "api"];
+const INTAKE: &str = "intake.key";
+
+/// What a process does decides what it may open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Everything in one process.
+    Everything,
+    /// The API and what puts jobs in: cannot read panels' credentials.
+    Scheduler,
+    /// What takes jobs out.
+    Worker,
+    /// A command in the operator's shell: seals, opens nothing.
+    Operator,
+}
+
+/// Makes what is not there yet. Returns the names of the files that were made; running it again is harmless.
+///
+/// # Errors
+/// When the folder cannot be written, or holds a private key that others can read.
+pub fn init(folder: &Path) -> Result<Vec<String>, Failure> {
+    make_folder(folder)?;
+    let mut made = Vec::new();
+    for pair in PAIRS {
+        for name in [format!("{pair}.key"), format!("{pair}.key.next")] {
+            if !folder.join(&name).exists() {
+                write_new(&folder.join(&name), &PrivateKey::generate().to_text())?;
+                made.push(name);
+            }
+        }
+        // The public half follows from the private one, so it comes last and can be made again.
+        let key = private(folder, &format!("{pair}.key"))?;
+        let name = format!("{pair}.pub");
+        if !folder.join(&name).exists() {
+            write_over(&folder.join(&name), &key.public().to_text(), 0o644)?;
+            made.push(name);
+        }
+    }
+    if !folder.join(INTAKE).exists() {
+        write_new(&folder.join(INTAKE), &IntakeKey::generate().to_text())?;
+        made.push(INTAKE.to_owned());
+    }
+    Ok(made)
+}
+
+/// The keys that a role needs, and no others.
+///
+/// # Errors
+/// [`Failure::Usage`] naming the file that is missing, broken, or readable by others.
+pub fn load(folder: &Path, role: Role) -> Result<Keyring, Failure> {
+    let opens_worker = matches!(role, Role::Everything | Role::Worker);
+    let opens_api = matches!(role, Role::Everything | Role::Scheduler);
+    let intake = match role {
+        // Workers compare no bodies; a key of their own would only lie around.
+        Role::Worker => IntakeKey::generate(),
+        Role::Everything | Role::Scheduler | Role::Operator => intake(folder)?,
+    };
+    Ok(Keyring {
+        worker: public(folder, "worker")?,
+        api: public(folder, "api")?,
+        worker_private: if opens_worker {
+            privates(folder, "worker")?
+        } else {
+            Vec::new()
+        },
+        api_private: if opens_api {
+            privates(folder, "api")?
+        } else {
+            Vec::new()
+        },
+        intake,
+    })
+}
+
+/// One key file as `keys show` prints it.
+#[derive(Debug, serde::Serialize)]
+pub struct Shown {
+    /// The pair's name.
+    pub name: &'static str,
+    /// The short name of the key in use.
+    pub id: String,
+    /// Its public half.
+    pub public: String,
+    /// Which private keys are here.
+    pub private: Vec<String>,
+    /// Whether an interrupted rotation waits to be finished.
+    pub rotating: bool,
+}
+
+/// What is in the folder, without anything secret.
+///
+/// # Errors
+/// As [`load`].
+pub fn show(folder: &Path) -> Result<Vec<Shown>, Failure> {
+    let mut pairs = Vec::new();
+    for name in PAIRS {
+        let key = public(folder, name)?;
+        let private = ["key", "key.next", "key.old"]
+            .map(|end| format!("{name}.{end}"))
+            .into_iter()
+            .filter(|file| folder.join(file).exists())
+            .collect();
+        pairs.push(Shown {
+            name,
+            id: key.id().to_owned(),
+            public: key.to_text(),
+            private,
+            rotating: folder.join(format!("{name}.rotating")).exists(),
+        });
+    }
+    Ok(pairs)
+}
+
+fn public(folder: &Path, pair: &str) -> Result<PublicKey, Failure> {
+    let name = format!("{pair}.pub");
+    PublicKey::parse(&read_public(&folder.join(&name))?).map_err(|error| broken(&name, &error))
+}
+
+fn private(folder: &Path, name: &str) -> Result<PrivateKey, Failure> {
+    PrivateKey::parse(&read_private(&folder.join(name))?).map_err(|error| broken(name, &error))
+}
+
+/// The key in use first, then the next and the old one where they are.
+fn privates(folder: &Path, pair: &str) -> Result<Vec<PrivateKey>, Failure> {
+    let mut keys = vec![private(folder, &format!("{pair}.key"))?];
+    for end in ["key.next", "key.old"] {
+        let name = format!("{pair}.{end}");
+        if folder.join(&name).exists() {
+            keys.push(private(folder, &name)?);
+        }
+    }
+    Ok(keys)
+}
+
+fn intake(folder: &Path) -> Result<IntakeKey, Failure> {
+    IntakeKey::parse(&read_private(&folder.join(INTAKE))?).map_err(|error| broken(INTAKE, &error))
+}
+
+fn broken(name: &str, error: &jobs::seal::SealError) -> Failure {
+    Failure::usage(format!("keys/{name}"), error.to_string())
+}
+
+/// Writes a secret for a later `--secret-file`, readable by its owner alone.
+pub(crate) fn write_secret(file: &Path, secret: &str) -> Result<(), Failure> {
+    if let Some(folder) = file
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+    {
+        make_folder(folder)?;
+    }
+    write_over(file, secret, 0o600)
+}
