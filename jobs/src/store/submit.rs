@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use entity::{account, job};
+use entity::{account, job, server};
 use hosting::{PanelRules, Reference, Username};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter,
@@ -11,6 +11,7 @@ use sea_orm::{
 
 use super::accounts::{self, NewRow};
 use super::error::Trouble;
+use super::gate::closed;
 use super::secrets::{NewSecret, put_secrets};
 use super::{Ring, Store, StoreError, line, padded, transact};
 use crate::{AccountState, CreateAccount, JobKind, JobSpec, JobState, Lane, PAYLOAD_VERSION};
@@ -166,7 +167,40 @@ impl Store {
                     })
                 }),
         );
+        self.leave_closed_gates_alone(tx, &answers, &mut rings, now)
+            .await?;
         Ok((answers, rings))
+    }
+
+    /// Nobody is woken for jobs that could not start: ten thousand jobs for a paused server cost no
+    /// claim. They are rung when the gate opens, or found by the timers.
+    async fn leave_closed_gates_alone(
+        &self,
+        tx: &impl ConnectionTrait,
+        answers: &[Result<Submitted, Refusal>],
+        rings: &mut Vec<Ring>,
+        now: i64,
+    ) -> Result<(), DbErr> {
+        let jobs = || answers.iter().flatten().map(|answer| &answer.job);
+        let servers: BTreeSet<i64> = jobs().filter_map(|job| job.server_id).collect();
+        if rings.is_empty() || servers.is_empty() {
+            return Ok(());
+        }
+        let gates: Vec<server::Model> = server::Entity::find()
+            .filter(server::Column::Id.is_in(padded(&servers.into_iter().collect::<Vec<_>>())))
+            .all(tx)
+            .await?;
+        let shut: BTreeSet<i64> = jobs()
+            .filter(|job| {
+                let gate = gates.iter().find(|gate| Some(gate.id) == job.server_id);
+                let kind = job.kind.parse::<JobKind>();
+                gate.zip(kind.ok())
+                    .is_some_and(|(gate, kind)| closed(gate, kind, now).is_some())
+            })
+            .map(|job| job.id)
+            .collect();
+        rings.retain(|ring| !shut.contains(&ring.job_id));
+        Ok(())
     }
 }
 
