@@ -2,7 +2,9 @@
 //!
 //! What the tests in `tests/` stand on. Nothing here looks inside Hostler.
 
+pub mod client;
 pub mod crew;
+pub mod installation;
 pub mod rules;
 pub mod servers;
 pub mod world;

@@ -1,0 +1,283 @@
+//! An installation of Hostler as an operator runs it: the built binary, its data folder, its processes.
+//!
+//! The binary is the one in `HOSTLER_BIN`, or `target/debug/hostler` beside this package; the test command
+//! builds it first, so that no stale one is tested.
+
+#![expect(
+    clippy::expect_used,
+    clippy::disallowed_methods,
+    reason = "a test that cannot start what it tests must fail at once; the binary's place comes from the test run"
+)]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::Value;
+use simulator::Simulator;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::sync::watch;
+
+use crate::servers::TestDatabase;
+
+/// One installation: a folder with keys, a database, perhaps Redis.
+#[derive(Debug)]
+pub struct Installation {
+    folder: tempfile::TempDir,
+    database_url: String,
+    redis_url: Option<String>,
+    pace: f64,
+}
+
+/// What a finished command said.
+#[derive(Debug)]
+pub struct Said {
+    /// Its exit code.
+    pub code: i32,
+    /// Standard output.
+    pub out: String,
+    /// Standard error.
+    pub err: String,
+}
+
+impl Said {
+    /// The JSON document that it printed.
+    ///
+    /// # Panics
+    /// When it printed none.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.out)
+            .unwrap_or_else(|error| panic!("no JSON ({error}): {} {}", self.out, self.err))
+    }
+}
+
+/// Where the binary is.
+#[must_use]
+pub fn binary() -> PathBuf {
+    if let Some(path) = std::env::var_os("HOSTLER_BIN") {
+        return PathBuf::from(path);
+    }
+    let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/debug/hostler");
+    assert!(
+        target.exists(),
+        "build the binary first: cargo build --package cli"
+    );
+    target
+}
+
+impl Installation {
+    /// A new one on that (migrated) database: keys made, nothing running.
+    #[must_use]
+    pub fn new(database: &TestDatabase, redis_url: Option<String>, pace: f64) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let this = Self {
+            folder,
+            database_url: database.url.clone(),
+            redis_url,
+            pace,
+        };
+        this.hostler(&["keys", "init"]);
+        this
+    }
+
+    /// The installation's folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The binary with this installation's environment and those arguments.
+    #[must_use]
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(binary());
+        command
+            .args(args)
+            .current_dir(self.folder.path())
+            .env("HOSTLER_DATA_DIR", self.folder.path().join("data"))
+            .env("HOSTLER_TIMING__PACE", self.pace.to_string())
+            .env("DATABASE_URL", &self.database_url)
+            .env("NO_COLOR", "1")
+            .stdin(Stdio::null());
+        match &self.redis_url {
+            Some(url) => command.env("REDIS_URL", url),
+            None => command.env_remove("REDIS_URL"),
+        };
+        command
+    }
+
+    /// Runs a command to its end, whatever it says.
+    #[must_use]
+    pub fn try_hostler(&self, args: &[&str]) -> Said {
+        said(&self.command(args).output().expect("the binary can be run"))
+    }
+
+    /// Runs a command that must succeed.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn hostler(&self, args: &[&str]) -> Said {
+        let said = self.try_hostler(args);
+        assert_eq!(said.code, 0, "hostler {args:?}: {}{}", said.out, said.err);
+        said
+    }
+
+    /// Registers a simulated panel under that name.
+    pub fn add_server(&self, name: &str, panel: &str, simulator: &Simulator) {
+        let secret = self.folder.path().join(format!("{name}.secret"));
+        std::fs::write(&secret, simulator.secret()).expect("a file can be written");
+        let (url, pin, user) = (
+            simulator.url(),
+            simulator.pin(),
+            simulator.user().to_owned(),
+        );
+        let secret = secret
+            .to_str()
+            .expect("a temporary path is text")
+            .to_owned();
+        self.hostler(&[
+            "server",
+            "add",
+            name,
+            "--panel",
+            panel,
+            "--url",
+            &url,
+            "--user",
+            &user,
+            "--secret-file",
+            &secret,
+            "--pin",
+            &pin,
+            "--allow-network",
+            "127.0.0.0/8",
+            "--max-jobs",
+            "8",
+        ]);
+    }
+
+    /// Makes a platform and a token of it with these scopes; returns the token.
+    ///
+    /// # Panics
+    /// When the command prints no token.
+    #[must_use]
+    pub fn token(&self, scopes: &[&str]) -> String {
+        self.hostler(&["platform", "add", "billing"]);
+        let mut args = vec![
+            "--json",
+            "token",
+            "create",
+            "--platform",
+            "billing",
+            "--name",
+            "test",
+        ];
+        for scope in scopes {
+            args.extend(["--scope", scope]);
+        }
+        let said = self.hostler(&args).json();
+        said["token"]
+            .as_str()
+            .expect("a token is printed once")
+            .to_owned()
+    }
+
+    /// Starts a role and waits until it says on standard error that it is ready, which is a line that
+    /// holds `ready`.
+    pub async fn start(&self, args: &[&str], ready: &str) -> Role {
+        let mut command = tokio::process::Command::from(self.command(args));
+        let mut child = command
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the binary can be started");
+        let lines: Arc<Mutex<Vec<String>>> = Arc::default();
+        let (seen, mut changed) = watch::channel(0_usize);
+        let stderr = child.stderr.take().expect("standard error is piped");
+        let heard = Arc::clone(&lines);
+        tokio::spawn(async move {
+            let mut reader = BufReader::new(stderr).lines();
+            while let Ok(Some(line)) = reader.next_line().await {
+                let mut lines = heard.lock().unwrap_or_else(PoisonError::into_inner);
+                lines.push(line);
+                seen.send_replace(lines.len());
+            }
+        });
+        let role = Role { child, lines };
+        while !role.said().iter().any(|line| line.contains(ready)) {
+            assert!(
+                changed.changed().await.is_ok(),
+                "{args:?} ended: {:#?}",
+                role.said()
+            );
+        }
+        role
+    }
+}
+
+fn said(output: &Output) -> Said {
+    Said {
+        code: output.status.code().unwrap_or(-1),
+        out: String::from_utf8_lossy(&output.stdout).into_owned(),
+        err: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+/// A running role; killed when dropped.
+#[derive(Debug)]
+pub struct Role {
+    child: tokio::process::Child,
+    lines: Arc<Mutex<Vec<String>>>,
+}
+
+impl Role {
+    /// What it has said so far.
+    #[must_use]
+    pub fn said(&self) -> Vec<String> {
+        self.lines
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id().unwrap_or(0)
+    }
+
+    /// Kills it with signal 9 and waits until it is gone.
+    pub async fn kill(&mut self) {
+        self.child
+            .kill()
+            .await
+            .expect("a running process can be killed");
+    }
+
+    /// Asks it to stop (signal 15) and waits; returns its exit code.
+    pub async fn stop(&mut self) -> i32 {
+        let id = self.id().to_string();
+        let asked = Command::new("kill").args(["-TERM", &id]).status();
+        assert!(
+            asked.is_ok_and(|status| status.success()),
+            "a running process can be asked to stop"
+        );
+        self.child
+            .wait()
+            .await
+            .ok()
+            .and_then(|status| status.code())
+            .unwrap_or(-1)
+    }
+}
+
+/// A free port of 127.0.0.1.
+#[must_use]
+pub fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port can be had");
+    listener
+        .local_addr()
+        .expect("a listener has an address")
+        .port()
+}
