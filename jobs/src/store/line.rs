@@ -88,22 +88,28 @@ pub(crate) async fn promote(
     stand_at_head(tx, accounts, heads.values().copied().collect(), now).await
 }
 
-/// In the line of an account whose create failed, a new create or a terminate goes before what waits.
+/// In the line of an account that was not made (its create failed, or a new one is asked for since), a
+/// create or a terminate goes before what waits.
 async fn prefer_a_way_out_of_failure(
     tx: &impl ConnectionTrait,
     accounts: &BTreeMap<i64, String>,
     heads: &mut BTreeMap<i64, i64>,
 ) -> Result<(), DbErr> {
-    let failed: Vec<i64> = heads
+    const UNMADE: [&str; 3] = [
+        AccountState::Requested.name(),
+        AccountState::Provisioning.name(),
+        AccountState::Failed.name(),
+    ];
+    let unmade: Vec<i64> = heads
         .keys()
         .copied()
         .filter(|id| {
             accounts
                 .get(id)
-                .is_some_and(|state| state == AccountState::Failed.name())
+                .is_some_and(|state| UNMADE.contains(&state.as_str()))
         })
         .collect();
-    for account_id in failed {
+    for account_id in unmade {
         let way_out = job::Entity::find()
             .select_only()
             .column(job::Column::Id)
