@@ -550,6 +550,8 @@ fn shape(row: &Held, finish: &Finish) -> Shape {
 
 fn tries(row: &Held, finish: &Finish) -> i32 {
     match finish.outcome {
+        // A change that left used its try, whatever became of it; a look alone uses none.
+        Outcome::LookAgain { .. } if row.sent_at.is_some() => row.tries + 1,
         Outcome::Later { .. } | Outcome::LookAgain { .. } | Outcome::Returned | Outcome::Died => {
             row.tries
         }
@@ -559,6 +561,8 @@ fn tries(row: &Held, finish: &Finish) -> i32 {
 
 fn looks(row: &Held, finish: &Finish) -> i32 {
     match finish.outcome {
+        // A change sent in this attempt starts its own series of looks.
+        Outcome::LookAgain { .. } if row.sent_at.is_some() => 1,
         Outcome::LookAgain { .. } => row.looks + 1,
         _ if finish.in_doubt => row.looks,
         _ => 0,

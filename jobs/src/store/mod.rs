@@ -183,6 +183,12 @@ impl Store {
         self.write.begin_with_options(options).await
     }
 
+    /// Whether a transaction of another crate that failed with `error` in its `round` (from 1) should be begun
+    /// again, as ours are after a deadlock and the like. Waits a few milliseconds when it should.
+    pub async fn may_repeat(&self, error: &StoreError, round: u32) -> bool {
+        self.again(error.trouble(), round).await
+    }
+
     /// After trouble number `round` (from 1) of one transaction: whether to begin it again.
     /// Waits a few milliseconds when it does.
     pub(crate) async fn again(&self, trouble: Trouble, round: u32) -> bool {
