@@ -41,6 +41,11 @@ pub trait Panel: Send + Sync + std::fmt::Debug {
     /// Makes the account. The caller has looked that it does not exist.
     async fn create(&self, account: &NewAccount) -> Result<Created, PanelError>;
 
+    /// Whether `create` leaves something to [`Panel::complete`].
+    fn completes(&self) -> bool {
+        false
+    }
+
     /// Makes what `create` leaves to a call of its own (Froxlor: the customer's domain). Safe to repeat:
     /// it looks first. `true` = something was made.
     async fn complete(&self, _account: &NewAccount) -> Result<bool, PanelError> {

@@ -183,12 +183,12 @@ impl PanelClient {
 
 /// Whether connections are kept for the next call.
 #[derive(Clone, Copy)]
-enum Idle {
+pub(super) enum Idle {
     Kept,
     Closed,
 }
 
-fn client(
+pub(super) fn client(
     settings: &ServerSettings,
     tls: rustls::ClientConfig,
     idle: Idle,
@@ -249,7 +249,7 @@ pub(super) async fn look(
 }
 
 /// What a failure below the answer means.
-fn classify(error: &reqwest::Error, asked: &Asked, elapsed: Duration) -> PanelError {
+pub(super) fn classify(error: &reqwest::Error, asked: &Asked, elapsed: Duration) -> PanelError {
     let detail = |what: String| asked.detail(what, elapsed);
     if let Some(closed) = find::<Closed>(error) {
         return PanelError::Auth(detail(format!("nothing was sent: {closed}")));

@@ -5,6 +5,7 @@
 //! answer means is the driver's business. Nothing here retries, logs, follows or decompresses.
 
 mod client;
+mod courier;
 mod destination;
 pub mod lenient;
 mod redact;
@@ -15,6 +16,7 @@ mod trust;
 use std::time::Duration;
 
 pub use client::PanelClient;
+pub use courier::{Courier, Delivered};
 pub use redact::Redactor;
 pub use reply::Reply;
 pub use reqwest::Method;

@@ -91,6 +91,10 @@ impl Panel for Froxlor {
         create::create(&self.wire, account).await
     }
 
+    fn completes(&self) -> bool {
+        true
+    }
+
     async fn complete(&self, account: &NewAccount) -> Result<bool, PanelError> {
         create::complete(&self.wire, account).await
     }
