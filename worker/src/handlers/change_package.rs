@@ -1,0 +1,92 @@
+//! Putting an account on another package.
+
+use async_trait::async_trait;
+use hosting::PackageName;
+use panels::PanelAccount;
+
+use super::{Handler, Observed, subject};
+use crate::attempt::{Attempt, Done, Halt};
+use crate::verdict::Doubt;
+
+pub(super) struct ChangePackage<'a> {
+    pub(super) package: &'a PackageName,
+}
+
+/// What is to be done.
+pub(super) enum Todo {
+    /// The package, and after it the account's own limits.
+    Package,
+    /// Only its own limits, which the change of the package has overwritten.
+    Overrides(Box<PanelAccount>),
+}
+
+#[async_trait]
+impl Handler for ChangePackage<'_> {
+    type Todo = Todo;
+
+    async fn observe(&self, attempt: &Attempt<'_>) -> Result<Observed<Todo>, Halt> {
+        let sent = attempt.doubt() == Doubt::Open;
+        let found = subject::subject(attempt).await?;
+        let overrides = attempt.overrides();
+        let panel = attempt.panel()?;
+        if !panel
+            .is_on_package(&found, self.package, &overrides)
+            .await?
+        {
+            return Ok(Observed::ToDo(Todo::Package));
+        }
+        self.note(attempt, &found);
+        let differs = overrides
+            .iter()
+            .any(|(name, wanted)| found.limits.get(name).is_some_and(|limit| limit != wanted));
+        if differs {
+            attempt.doubt_is_resolved();
+            return Ok(Observed::ToDo(Todo::Overrides(Box::new(found))));
+        }
+        let done = if sent {
+            Done::changed()
+        } else {
+            Done::already_so()
+        };
+        Ok(Observed::AlreadySo(self.tell(done)))
+    }
+
+    async fn act(&self, attempt: &Attempt<'_>, todo: Todo) -> Result<Done, Halt> {
+        let (panel, key) = (attempt.panel()?, attempt.key()?);
+        let overrides = attempt.overrides();
+        let found = match todo {
+            Todo::Overrides(found) => *found,
+            Todo::Package => {
+                attempt.check(&attempt.draft())?;
+                subject::package_is_known(attempt, self.package)?;
+                attempt
+                    .change(|_| {}, panel.change_package(&key, self.package))
+                    .await?;
+                attempt.note(|change| change.package = Some(self.package.clone()));
+                if overrides.is_empty() {
+                    return Ok(self.tell(Done::changed()));
+                }
+                subject::subject(attempt).await?
+            }
+        };
+        let missing = subject::missing(&found, &overrides);
+        if !missing.is_empty() {
+            attempt
+                .change(|_| {}, panel.set_limits(&key, &missing))
+                .await?;
+        }
+        self.note(attempt, &found);
+        Ok(self.tell(Done::changed()))
+    }
+}
+
+impl ChangePackage<'_> {
+    fn note(&self, attempt: &Attempt<'_>, found: &PanelAccount) {
+        subject::note_evidence(attempt, found);
+        attempt.note(|change| change.package = Some(self.package.clone()));
+    }
+
+    fn tell(&self, done: Done) -> Done {
+        done.with(serde_json::json!({"package": self.package}))
+    }
+}

@@ -1,0 +1,96 @@
+//! What each kind of job looks for on the panel, and does.
+
+mod change_limits;
+mod change_package;
+mod change_password;
+mod check_connection;
+mod create;
+mod deliver_webhook;
+mod get_server_config;
+mod get_stats;
+mod list_accounts;
+mod login_url;
+mod move_to;
+mod subject;
+mod suspend;
+mod terminate;
+mod unlock;
+mod unsuspend;
+
+use async_trait::async_trait;
+use jobs::JobSpec;
+
+use crate::attempt::{Attempt, Done, Halt};
+
+/// What a look has shown.
+pub(crate) enum Observed<T> {
+    /// It is as the job wants it: nothing is changed.
+    AlreadySo(Done),
+    /// It is not, and this is to be done. A change in doubt has then not taken effect.
+    ToDo(T),
+}
+
+/// One kind of job. Safe to run any number of times, because it looks first.
+#[async_trait]
+pub(crate) trait Handler: Sync {
+    /// What there is to do.
+    type Todo: Send;
+
+    /// Looks; changes nothing on the panel.
+    async fn observe(&self, attempt: &Attempt<'_>) -> Result<Observed<Self::Todo>, Halt>;
+
+    /// Does it, each changing call by [`Attempt::change`].
+    async fn act(&self, attempt: &Attempt<'_>, todo: Self::Todo) -> Result<Done, Halt>;
+}
+
+/// Runs the job's handler.
+pub(crate) async fn run(attempt: &Attempt<'_>) -> Result<Done, Halt> {
+    match attempt.spec() {
+        JobSpec::Create(wanted) => drive(&create::Create { wanted }, attempt).await,
+        JobSpec::Suspend => drive(&suspend::Suspend, attempt).await,
+        JobSpec::Unsuspend => drive(&unsuspend::Unsuspend, attempt).await,
+        JobSpec::Terminate => drive(&terminate::Terminate, attempt).await,
+        JobSpec::ChangePackage { package } => {
+            drive(&change_package::ChangePackage { package }, attempt).await
+        }
+        JobSpec::ChangeLimits { limits } => {
+            drive(&change_limits::ChangeLimits { limits }, attempt).await
+        }
+        JobSpec::ChangePassword => drive(&change_password::ChangePassword, attempt).await,
+        JobSpec::LoginUrl => drive(&login_url::LoginUrl, attempt).await,
+        JobSpec::GetStats { month } => drive(&get_stats::GetStats { month: *month }, attempt).await,
+        JobSpec::GetServerConfig => drive(&get_server_config::GetServerConfig, attempt).await,
+        JobSpec::CheckConnection => drive(&check_connection::CheckConnection, attempt).await,
+        JobSpec::ListAccounts { import } => {
+            drive(&list_accounts::ListAccounts { import: *import }, attempt).await
+        }
+        JobSpec::Unlock => drive(&unlock::Unlock, attempt).await,
+        JobSpec::Move { target } => drive(&move_to::Move { target }, attempt).await,
+        JobSpec::DeliverWebhook {
+            endpoint_id,
+            event,
+            data,
+        } => {
+            let deliver = deliver_webhook::DeliverWebhook {
+                endpoint_id: *endpoint_id,
+                event,
+                data,
+            };
+            drive(&deliver, attempt).await
+        }
+    }
+}
+
+/// Observe, then act. In between stands the rule for what is in doubt.
+async fn drive<H: Handler>(handler: &H, attempt: &Attempt<'_>) -> Result<Done, Halt> {
+    match handler.observe(attempt).await? {
+        Observed::AlreadySo(done) => {
+            attempt.doubt_is_resolved();
+            Ok(done)
+        }
+        Observed::ToDo(todo) => {
+            attempt.may_send()?;
+            handler.act(attempt, todo).await
+        }
+    }
+}

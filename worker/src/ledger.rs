@@ -1,0 +1,201 @@
+//! Writing readings, months and the ledger of traffic.
+//!
+//! In chunks, one transaction each, with the job's fence checked under its row's lock: a worker that was
+//! given up books nothing. The accounts are locked before their months are read, so that two runs at one
+//! time come one after the other, and the second finds nothing new.
+
+mod rows;
+mod run;
+
+use std::collections::BTreeSet;
+
+use entity::{account, job, usage_month};
+use hosting::Month;
+use jobs::{JobState, store::StoreError};
+use panels::UsageReport;
+use sea_orm::sea_query::{Expr, ExprTrait, LockType};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, EntityTrait, QueryFilter,
+    QueryOrder, QuerySelect,
+};
+
+pub(crate) use run::Run;
+
+use crate::attempt::{Attempt, Halt};
+use crate::matching::{self, Matched};
+use crate::usage::Flag;
+
+/// Accounts in one transaction.
+const CHUNK: usize = 500;
+
+/// What a run has written.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct Written {
+    /// Rows of the report.
+    pub(crate) accounts: usize,
+    /// The sum of the deltas, in bytes.
+    pub(crate) booked: u64,
+    /// Rows that belong to nobody we know.
+    pub(crate) unmatched: usize,
+    /// Readings that an operator should look at.
+    pub(crate) flagged: usize,
+    /// The accounts that were in the report.
+    pub(crate) seen: BTreeSet<i64>,
+}
+
+/// Runs the body in a transaction in which the job is still ours; again from its beginning after a deadlock
+/// and the like. The body must return at the first error: MariaDB has then ended the transaction. A macro,
+/// because a closure's future that borrows is not known to be `Send`.
+macro_rules! in_transaction {
+    ($attempt:expr, $tx:ident, $body:expr) => {{
+        let store = $attempt.worker.store();
+        let mut round = 0_u32;
+        loop {
+            round += 1;
+            let once = async {
+                let transaction = store.begin().await?;
+                let $tx = &transaction;
+                if !is_ours($attempt, $tx).await? {
+                    return Ok(None);
+                }
+                let value = $body;
+                transaction.commit().await?;
+                Ok::<_, DbErr>(Some(value))
+            };
+            match once.await {
+                Ok(Some(value)) => break Ok(value),
+                Ok(None) => break Err(Halt::Lost),
+                Err(error) => {
+                    let error = StoreError::from(error);
+                    if !store.may_repeat(&error, round).await {
+                        break Err(Halt::Store(error));
+                    }
+                }
+            }
+        }
+    }};
+}
+
+/// Writes a report.
+///
+/// # Errors
+/// [`Halt::Lost`] when the claim is no longer valid; chunks that were committed before stay, and are found
+/// as booked by the next run.
+pub(crate) async fn write(
+    attempt: &Attempt<'_>,
+    run: &Run,
+    report: &UsageReport,
+) -> Result<Written, Halt> {
+    let matched = matching::assign(&run.known, &report.accounts);
+    let mut written = Written {
+        accounts: matched.len(),
+        ..Written::default()
+    };
+    for chunk in matched.chunks(CHUNK) {
+        let part = in_transaction!(
+            attempt,
+            tx,
+            rows::write_chunk(attempt, tx, run, chunk).await?
+        )?;
+        written.booked = written.booked.saturating_add(part.booked);
+        written.flagged += part.flagged;
+        written.unmatched += chunk.iter().filter(|row| row.account_id.is_none()).count();
+        written
+            .seen
+            .extend(chunk.iter().filter_map(|row| row.account_id));
+    }
+    Ok(written)
+}
+
+/// Counts a night for each living account that the report lacks, and returns how many there are.
+pub(crate) async fn count_missing(
+    attempt: &Attempt<'_>,
+    run: &Run,
+    written: &Written,
+) -> Result<usize, Halt> {
+    let missing: Vec<i64> = run.missing_ids(written);
+    for chunk in missing.chunks(CHUNK) {
+        in_transaction!(attempt, tx, {
+            account::Entity::update_many()
+                .col_expr(
+                    account::Column::MissingNights,
+                    Expr::col(account::Column::MissingNights).add(1),
+                )
+                .filter(account::Column::Id.is_in(chunk.iter().copied()))
+                .filter(account::Column::LiveKey.is_not_null())
+                .exec(tx)
+                .await?;
+        })?;
+    }
+    Ok(missing.len())
+}
+
+/// Notes that an account is terminated without a last reading of that month.
+pub(crate) async fn flag_missing_final(attempt: &Attempt<'_>, month: Month) -> Result<(), Halt> {
+    let run = Run::of_one(attempt, panels::Counter::MonthTotal, month)?;
+    let account_id = attempt.account()?.id;
+    in_transaction!(attempt, tx, {
+        let now = attempt.worker.store().clock(tx).await?;
+        lock_accounts(tx, &[account_id]).await?;
+        let months = rows::months(tx, &[account_id], month).await?;
+        let mut row = match months.into_iter().next() {
+            Some(row) => row,
+            None => rows::new_month(account_id, &run, now),
+        };
+        row.flag = Some(Flag::MissingFinal.name().to_owned());
+        rows::put_months(tx, vec![row]).await?;
+    })
+}
+
+/// Locks the job's row and tells whether this claim still holds it.
+async fn is_ours(attempt: &Attempt<'_>, tx: &DatabaseTransaction) -> Result<bool, DbErr> {
+    let held: Option<i64> = job::Entity::find()
+        .select_only()
+        .column(job::Column::Id)
+        .filter(job::Column::Id.eq(attempt.claimed.job.id))
+        .filter(job::Column::State.eq(JobState::Running.name()))
+        .filter(job::Column::Fence.eq(attempt.claimed.job.fence))
+        .lock(lock_of(tx))
+        .into_tuple()
+        .one(tx)
+        .await?;
+    Ok(held.is_some())
+}
+
+/// Locks account rows, by ascending id as everybody does.
+async fn lock_accounts(
+    tx: &DatabaseTransaction,
+    ids: &[i64],
+) -> Result<Vec<account::Model>, DbErr> {
+    account::Entity::find()
+        .filter(account::Column::Id.is_in(ids.iter().copied()))
+        .order_by_asc(account::Column::Id)
+        .lock(lock_of(tx))
+        .all(tx)
+        .await
+}
+
+/// The lock that does not hold up those who only refer to the row (PostgreSQL).
+fn lock_of(tx: &DatabaseTransaction) -> LockType {
+    if tx.get_database_backend() == DbBackend::Postgres {
+        LockType::NoKeyUpdate
+    } else {
+        LockType::Update
+    }
+}
+
+/// What a chunk has written.
+struct Part {
+    booked: u64,
+    flagged: usize,
+}
+
+fn account_ids(chunk: &[Matched<'_>]) -> Vec<i64> {
+    chunk.iter().filter_map(|row| row.account_id).collect()
+}
+
+fn by_account(
+    rows: Vec<usage_month::Model>,
+) -> std::collections::BTreeMap<i64, usage_month::Model> {
+    rows.into_iter().map(|row| (row.account_id, row)).collect()
+}

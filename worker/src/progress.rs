@@ -1,0 +1,76 @@
+//! The steps of an attempt that are committed before each changing call.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// What earlier attempts of a job have done, kept in the job's row.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Progress {
+    /// When the first create left, in milliseconds by the database's clock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) first_sent_at: Option<i64>,
+    /// Whether the panel has answered that it made the account; then it has our password.
+    #[serde(skip_serializing_if = "is_false")]
+    pub(crate) created: bool,
+    /// The address that is being given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) address: Option<IpAddr>,
+    /// Name servers that the panel's answer told.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) name_servers: Vec<String>,
+    /// What the panel's answer warned about.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) warnings: Vec<String>,
+    /// What a suspend had to remember.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) remembered: Option<Value>,
+    /// Whether the accounts that a report lacks are counted.
+    #[serde(skip_serializing_if = "is_false")]
+    pub(crate) missing_counted: bool,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands fields over by reference"
+)]
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+impl Progress {
+    /// From the row; what cannot be read counts as nothing done, which every step allows for.
+    pub(crate) fn read(column: Option<&str>) -> Self {
+        column
+            .and_then(|text| serde_json::from_str(text).ok())
+            .unwrap_or_default()
+    }
+
+    /// For the row; `None` = nothing to keep.
+    pub(crate) fn to_value(&self) -> Option<Value> {
+        (*self != Self::default())
+            .then(|| serde_json::to_value(self).ok())
+            .flatten()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_survives_its_column() {
+        let progress = Progress {
+            first_sent_at: Some(7),
+            created: true,
+            address: Some("192.0.2.7".parse().unwrap()),
+            ..Progress::default()
+        };
+        let text = progress.to_value().unwrap().to_string();
+        assert_eq!(Progress::read(Some(&text)), progress);
+        assert_eq!(Progress::read(Some("[]")), Progress::default());
+        assert_eq!(Progress::default().to_value(), None);
+    }
+}

@@ -1,0 +1,154 @@
+//! The duties of time: leases that ended, scheduled jobs, lines without a head, secrets that ended.
+//!
+//! Every worker runs them. Each is safe to run anywhere, any number of times, so nobody has to be elected.
+
+use std::time::Duration;
+
+use jobs::queue::Doorbell;
+use jobs::store::{Store, StoreError, Swept};
+use tokio::sync::watch;
+
+/// Between two looks for leases that ended and jobs that are due.
+const OFTEN: Duration = Duration::from_secs(3);
+/// Between two looks for what ought never to be found, and for secrets that ended.
+const SELDOM: Duration = Duration::from_secs(180);
+/// Rows in one bite.
+const BITE: u64 = 200;
+/// The planner's statistics are refreshed when the newest job's id has grown by this factor: statistics of
+/// an almost empty table make lists of ids full scans.
+const GROWTH: i64 = 4;
+/// Below this many jobs no plan is bad.
+const SMALL: i64 = 500;
+
+/// Runs the duties until `stop` says so.
+pub async fn sweep(store: Store, doorbell: Doorbell, mut stop: watch::Receiver<bool>) {
+    let mut often = tokio::time::interval(store.pace().of(OFTEN));
+    let mut seldom = tokio::time::interval(store.pace().of(SELDOM));
+    for timer in [&mut often, &mut seldom] {
+        timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    }
+    let mut analyzed_at = 0;
+    let mut trouble = Trouble::default();
+    loop {
+        let duty = tokio::select! {
+            _ = often.tick() => Duty::Often,
+            _ = seldom.tick() => Duty::Seldom,
+            () = told_to(&mut stop) => return,
+        };
+        trouble.note(match duty {
+            Duty::Often => sweep_often(&store, &doorbell).await,
+            Duty::Seldom => sweep_seldom(&store, &doorbell, &mut analyzed_at).await,
+        });
+    }
+}
+
+enum Duty {
+    Often,
+    Seldom,
+}
+
+/// Waits until it is told to stop, or until nobody is left who could tell.
+async fn told_to(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// Takes back jobs of workers that are gone, and lets due jobs join their lines.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn sweep_often(store: &Store, doorbell: &Doorbell) -> Result<(), StoreError> {
+    let rescued = store.rescue(BITE).await?;
+    if rescued.rescued > 0 {
+        tracing::warn!(
+            rescued = rescued.rescued,
+            parked = rescued.parked,
+            "Took back {} job(s) whose worker is gone",
+            rescued.rescued
+        );
+        metrics::counter!("hostler_rescued_total").increment(rescued.rescued as u64);
+    }
+    let joined = store.join_lines(BITE).await?;
+    ring(doorbell, &[rescued, joined]).await;
+    // While a gate is closed only connection checks pass, and the doorbell's picks do not see those.
+    doorbell.ring(&store.pick_checks().await?).await;
+    Ok(())
+}
+
+async fn ring(doorbell: &Doorbell, swept: &[Swept]) {
+    for swept in swept {
+        doorbell.ring(&swept.rings).await;
+    }
+}
+
+/// Mends lines, wipes secrets that ended, and refreshes the planner's statistics after growth.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn sweep_seldom(
+    store: &Store,
+    doorbell: &Doorbell,
+    analyzed_at: &mut i64,
+) -> Result<(), StoreError> {
+    let mended = store.repair().await?;
+    if !mended.is_empty() {
+        tracing::error!(
+            lines = mended.len(),
+            "Mended lines that had no head; please report this"
+        );
+        doorbell.ring(&mended).await;
+    }
+    store.wipe_expired_secrets().await?;
+    let newest = newest_job(store).await?;
+    if has_grown(*analyzed_at, newest) {
+        store.analyze().await?;
+        *analyzed_at = newest;
+    }
+    Ok(())
+}
+
+fn has_grown(analyzed_at: i64, newest: i64) -> bool {
+    newest > SMALL && newest / GROWTH >= analyzed_at
+}
+
+async fn newest_job(store: &Store) -> Result<i64, StoreError> {
+    let filter = jobs::store::JobFilter {
+        limit: 1,
+        ..jobs::store::JobFilter::default()
+    };
+    let newest = store.jobs(&filter).await?;
+    Ok(newest.first().map_or(0, |job| job.id))
+}
+
+/// Says once that the database is away, and once that it is back.
+#[derive(Default)]
+struct Trouble {
+    away: bool,
+}
+
+impl Trouble {
+    fn note(&mut self, swept: Result<(), StoreError>) {
+        match swept {
+            Ok(()) if self.away => {
+                self.away = false;
+                tracing::info!("The sweeps run again");
+            }
+            Ok(()) => {}
+            Err(error) if !self.away => {
+                self.away = true;
+                tracing::warn!(%error, "The sweeps pause until the database answers");
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statistics_are_refreshed_after_growth_only() {
+        assert!(!has_grown(0, 500) && has_grown(0, 501));
+        assert!(!has_grown(501, 2_000) && has_grown(501, 2_004));
+    }
+}

@@ -1,0 +1,188 @@
+//! The arithmetic of traffic: what a reading adds to a month. Pure.
+//!
+//! The sum of the booked deltas is always the month's total, and no delta is negative.
+
+use hosting::Bytes;
+use panels::Counter;
+
+/// More than a 100 Gbit/s line carries in 31 days: such a figure is flagged, not booked.
+pub const IMPLAUSIBLE: Bytes = match Bytes::new(33_500_000_000_000_000) {
+    Some(bytes) => bytes,
+    None => Bytes::MAX,
+};
+
+/// A month of one account as it stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// The sum of what was booked.
+    pub total: Bytes,
+    /// The panel's last figure; `None` = there was none (of a running counter: in no month).
+    pub last_raw: Option<Bytes>,
+    /// Grows with every reset of a running counter.
+    pub epoch: i32,
+    /// How many resets there were in this month.
+    pub resets: i32,
+    /// What an operator should look at.
+    pub flag: Option<Flag>,
+    /// The figure that was flagged.
+    pub flagged_raw: Option<Bytes>,
+    /// What came after the month was closed, not booked.
+    pub late: Bytes,
+    /// Whether the month is closed.
+    pub closed: bool,
+}
+
+/// What an operator should look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flag {
+    /// The panel's figure of the month went down.
+    Drop,
+    /// The figure cannot be true.
+    Implausible,
+    /// The account was terminated without a last reading.
+    MissingFinal,
+}
+
+impl Flag {
+    /// As the column holds it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Flag::Drop => "drop",
+            Flag::Implausible => "implausible",
+            Flag::MissingFinal => "missing_final",
+        }
+    }
+
+    /// From the column.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Flag::Drop, Flag::Implausible, Flag::MissingFinal]
+            .into_iter()
+            .find(|flag| flag.name() == name)
+    }
+}
+
+/// What is remarkable about one reading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remark {
+    /// Nothing.
+    None,
+    /// The month's figure went down; nothing was booked.
+    Drop,
+    /// A running counter began anew.
+    Reset,
+    /// It cannot be true; nothing was booked.
+    Implausible,
+    /// The month is closed; it is kept as late.
+    ClosedMonth,
+}
+
+/// What a reading does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Booking {
+    /// The month afterwards.
+    pub after: Standing,
+    /// What is booked now.
+    pub delta: Bytes,
+    /// What is remarkable about it.
+    pub remark: Remark,
+}
+
+/// What the panel's figure `raw` does to a month.
+#[must_use]
+pub fn book(counter: Counter, before: &Standing, raw: Bytes) -> Booking {
+    match counter {
+        Counter::MonthTotal => month_total(before, raw),
+        Counter::Running { restarts_from_zero } => running(before, raw, restarts_from_zero),
+    }
+}
+
+/// The figure is the month's: booked is the largest that was seen.
+fn month_total(before: &Standing, raw: Bytes) -> Booking {
+    if raw > IMPLAUSIBLE {
+        return implausible(before, raw);
+    }
+    let mut after = Standing {
+        last_raw: Some(raw),
+        ..before.clone()
+    };
+    let Some(delta) = raw.checked_sub(before.total) else {
+        if before.closed {
+            return done(after, Bytes::ZERO, Remark::ClosedMonth);
+        }
+        after.flag = Some(Flag::Drop);
+        after.flagged_raw = Some(raw);
+        return done(after, Bytes::ZERO, Remark::Drop);
+    };
+    if before.closed {
+        after.late = before.late.max(delta);
+        let remark = if delta == Bytes::ZERO {
+            Remark::None
+        } else {
+            Remark::ClosedMonth
+        };
+        return done(after, Bytes::ZERO, remark);
+    }
+    // The figure has come back to what was booked: nothing is wrong any more.
+    if before.flag == Some(Flag::Drop) || before.flag == Some(Flag::Implausible) {
+        after.flag = None;
+        after.flagged_raw = None;
+    }
+    after.total = raw;
+    done(after, delta, Remark::None)
+}
+
+/// The figure runs on over the months: booked is what it grew by.
+fn running(before: &Standing, raw: Bytes, restarts_from_zero: bool) -> Booking {
+    let mut after = Standing {
+        last_raw: Some(raw),
+        ..before.clone()
+    };
+    let (delta, remark) = match before.last_raw.map(|last| raw.checked_sub(last)) {
+        // Nobody knows since when it has counted: the first figure is where counting begins.
+        None => (Bytes::ZERO, Remark::None),
+        Some(Some(grown)) => (grown, Remark::None),
+        Some(None) => {
+            after.epoch = before.epoch.saturating_add(1);
+            after.resets = before.resets.saturating_add(1);
+            let counted = if restarts_from_zero { raw } else { Bytes::ZERO };
+            (counted, Remark::Reset)
+        }
+    };
+    if delta > IMPLAUSIBLE {
+        return implausible(before, raw);
+    }
+    if before.closed {
+        let late = before.late.checked_add(delta);
+        after.late = late.unwrap_or(before.late);
+        return done(after, Bytes::ZERO, Remark::ClosedMonth);
+    }
+    match before.total.checked_add(delta) {
+        Some(total) => {
+            after.total = total;
+            done(after, delta, remark)
+        }
+        None => implausible(before, raw),
+    }
+}
+
+fn implausible(before: &Standing, raw: Bytes) -> Booking {
+    let after = Standing {
+        flag: Some(Flag::Implausible),
+        flagged_raw: Some(raw),
+        ..before.clone()
+    };
+    done(after, Bytes::ZERO, Remark::Implausible)
+}
+
+fn done(after: Standing, delta: Bytes, remark: Remark) -> Booking {
+    Booking {
+        after,
+        delta,
+        remark,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,171 @@
+//! Compared with a reference model that knows the true bytes.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn bytes(n: u64) -> Bytes {
+    Bytes::new(n).unwrap()
+}
+
+const RESTARTS: Counter = Counter::Running {
+    restarts_from_zero: true,
+};
+const UNSURE: Counter = Counter::Running {
+    restarts_from_zero: false,
+};
+
+fn all(counter: Counter, from: Standing, raws: &[u64]) -> (Standing, Vec<u64>) {
+    let mut standing = from;
+    let mut deltas = Vec::new();
+    for raw in raws {
+        let booking = book(counter, &standing, bytes(*raw));
+        deltas.push(booking.delta.get());
+        standing = booking.after;
+    }
+    (standing, deltas)
+}
+
+#[test]
+fn a_months_figure_that_drops_books_nothing_and_is_flagged() {
+    let (standing, deltas) = all(Counter::MonthTotal, Standing::default(), &[100, 60, 90]);
+    assert_eq!(deltas, [100, 0, 0]);
+    assert_eq!(standing.total, bytes(100));
+    assert_eq!(standing.flag, Some(Flag::Drop));
+    assert_eq!(standing.flagged_raw, Some(bytes(90)));
+    let (standing, deltas) = all(Counter::MonthTotal, standing, &[130]);
+    assert_eq!((deltas.as_slice(), standing.flag), ([30].as_slice(), None));
+}
+
+#[test]
+fn a_running_counter_that_drops_begins_a_new_epoch() {
+    let (standing, deltas) = all(RESTARTS, Standing::default(), &[500, 700, 50, 80]);
+    assert_eq!(deltas, [0, 200, 50, 30]);
+    assert_eq!((standing.epoch, standing.resets), (1, 1));
+    let (standing, deltas) = all(UNSURE, Standing::default(), &[500, 700, 50, 80]);
+    assert_eq!(deltas, [0, 200, 0, 30]);
+    assert_eq!(standing.total, bytes(230));
+}
+
+#[test]
+fn what_no_line_can_carry_is_flagged_and_not_booked() {
+    let too_much = IMPLAUSIBLE.get() + 1;
+    let (standing, deltas) = all(
+        Counter::MonthTotal,
+        Standing::default(),
+        &[10, too_much, 20],
+    );
+    assert_eq!(deltas, [10, 0, 10]);
+    assert_eq!(standing.flag, None, "the next figure was right again");
+    let (standing, deltas) = all(RESTARTS, Standing::default(), &[10, too_much * 2, 20]);
+    assert_eq!(deltas, [0, 0, 10]);
+    assert_eq!(standing.flag, Some(Flag::Implausible));
+}
+
+#[test]
+fn a_closed_month_keeps_its_total() {
+    let closed = Standing {
+        total: bytes(100),
+        last_raw: Some(bytes(100)),
+        closed: true,
+        ..Standing::default()
+    };
+    let (standing, deltas) = all(Counter::MonthTotal, closed.clone(), &[130, 120, 130, 90]);
+    assert_eq!(deltas, [0, 0, 0, 0]);
+    assert_eq!((standing.total, standing.late), (bytes(100), bytes(30)));
+    assert_eq!(standing.flag, None);
+    let (standing, _) = all(RESTARTS, closed, &[130, 140]);
+    assert_eq!((standing.total, standing.late), (bytes(100), bytes(40)));
+}
+
+/// What happens between two readings.
+#[derive(Debug, Clone)]
+enum Night {
+    /// Traffic, read once or more often.
+    Traffic { bytes: u64, reads: u8 },
+    /// The counter is set back to zero, then traffic.
+    Reset { bytes: u64 },
+    /// The panel gives a figure that is too small, for one reading.
+    Short { by: u64 },
+}
+
+fn nights() -> impl Strategy<Value = Vec<Night>> {
+    let night = prop_oneof![
+        4 => (0..1_u64 << 40, 1..4_u8).prop_map(|(bytes, reads)| Night::Traffic { bytes, reads }),
+        1 => (0..1_u64 << 30).prop_map(|bytes| Night::Reset { bytes }),
+        1 => (1..1_u64 << 30).prop_map(|by| Night::Short { by }),
+    ];
+    proptest::collection::vec(night, 0..60)
+}
+
+proptest! {
+    /// The reference knows the true month; short figures must neither lose nor double a byte.
+    #[test]
+    fn a_month_total_ends_at_the_largest_true_figure(nights in nights()) {
+        let (mut truth, mut largest, mut booked) = (0_u64, 0_u64, 0_u64);
+        let mut standing = Standing::default();
+        for night in nights {
+            let (raw, reads) = match night {
+                Night::Traffic { bytes, reads } => { truth += bytes; (truth, reads) }
+                Night::Reset { bytes } => { truth = bytes; (truth, 1) }
+                Night::Short { by } => (truth.saturating_sub(by), 1),
+            };
+            for _ in 0..reads {
+                largest = largest.max(raw);
+                let booking = book(Counter::MonthTotal, &standing, bytes(raw));
+                booked += booking.delta.get();
+                standing = booking.after;
+                prop_assert_eq!(standing.total.get(), booked);
+                prop_assert_eq!(standing.total.get(), largest);
+                prop_assert_eq!(standing.flag == Some(Flag::Drop), raw < largest);
+            }
+        }
+    }
+
+    /// The reference counts true bytes; a counter that restarts loses only what passed unread before
+    /// the reset (none here), and a reset that the next figure hides is no drop.
+    #[test]
+    fn a_running_counter_books_every_byte_that_it_showed(start in 0..1_u64 << 50, nights in nights()) {
+        let (mut counter, mut expected, mut resets) = (start, 0_u64, 0);
+        let mut standing = book(RESTARTS, &Standing::default(), bytes(start)).after;
+        let mut booked = 0_u64;
+        for night in nights {
+            let last = counter;
+            let reads = match night {
+                Night::Traffic { bytes, reads } => { counter += bytes; reads }
+                Night::Reset { bytes } => { counter = bytes; 1 }
+                Night::Short { .. } => 1,
+            };
+            if counter < last {
+                resets += 1;
+                expected += counter;
+            } else {
+                expected += counter - last;
+            }
+            for _ in 0..reads {
+                let booking = book(RESTARTS, &standing, bytes(counter));
+                booked += booking.delta.get();
+                standing = booking.after;
+            }
+            prop_assert_eq!(standing.total.get(), booked);
+            prop_assert_eq!(booked, expected);
+            prop_assert_eq!(standing.resets, resets);
+        }
+    }
+
+    #[test]
+    fn no_figure_ever_lowers_a_total(
+        counter in prop_oneof![Just(Counter::MonthTotal), Just(RESTARTS), Just(UNSURE)],
+        closed in any::<bool>(),
+        raws in proptest::collection::vec(0..=i64::MAX as u64, 0..40),
+    ) {
+        let mut standing = Standing { closed, ..Standing::default() };
+        for raw in raws {
+            let booking = book(counter, &standing, bytes(raw));
+            prop_assert_eq!(booking.after.total.checked_sub(standing.total), Some(booking.delta));
+            prop_assert!(booking.delta <= IMPLAUSIBLE);
+            prop_assert!(!closed || booking.delta == Bytes::ZERO);
+            standing = booking.after;
+        }
+    }
+}
