@@ -1,1 +1,20 @@
 //! Everything that puts jobs in: the HTTP API, the clock, the top-up of the doorbell.
+
+pub mod api;
+mod caller;
+pub mod cron;
+pub mod intake;
+pub mod nights;
+pub mod operate;
+mod problem;
+pub mod registry;
+pub mod secrets;
+mod serve;
+pub mod times;
+mod token;
+pub mod top_up;
+pub mod wait;
+
+pub use caller::{Caller, Scope, UnknownScope};
+pub use problem::Problem;
+pub use serve::{Options, ReadyProbe, Scheduler, Serving, StartError, Tls};

@@ -1,0 +1,244 @@
+//! Accounts over HTTP.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use entity::{account, server};
+use hosting::Limits;
+use sea_orm::EntityTrait;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::Api;
+use super::auth::Auth;
+use super::extract::Params;
+use super::usage::{month_now, month_of};
+use super::view::AccountRef;
+use crate::caller::{Caller, Scope};
+use crate::times::{limit_of, rfc3339};
+use crate::{Problem, registry};
+
+/// An account.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AccountView {
+    /// Who it is.
+    #[serde(flatten)]
+    account: AccountRef,
+    /// Its server's name.
+    server: String,
+    /// The owner's mail address.
+    email: Option<String>,
+    /// The package.
+    package: Option<String>,
+    /// Limits over its package.
+    #[schema(value_type = Object)]
+    limits: Limits,
+    /// Whether it has an address of its own.
+    dedicated_ip: bool,
+    /// Its main address.
+    address: Option<String>,
+    /// `us` or `others`, while suspended.
+    suspended_by: Option<String>,
+    /// Why, while suspended.
+    suspend_reason: Option<String>,
+    /// Disk use in bytes at the last reading.
+    disk_bytes: Option<i64>,
+    /// When Hostler came to know it.
+    created_at: String,
+    /// When it changed last.
+    updated_at: String,
+    /// When it was terminated.
+    terminated_at: Option<String>,
+}
+
+impl AccountView {
+    pub(crate) fn of(row: &account::Model, server: &str) -> Self {
+        Self {
+            account: AccountRef::of(row),
+            server: server.to_owned(),
+            email: row.email.clone(),
+            package: row.package.clone(),
+            limits: serde_json::from_str(&row.limits).unwrap_or_default(),
+            dedicated_ip: row.dedicated_ip,
+            address: row.address.clone(),
+            suspended_by: row.suspended_by.clone(),
+            suspend_reason: row.suspend_reason.clone(),
+            disk_bytes: row.disk_bytes,
+            created_at: rfc3339(row.created_at),
+            updated_at: rfc3339(row.updated_at),
+            terminated_at: row.terminated_at.map(rfc3339),
+        }
+    }
+}
+
+/// One account.
+#[utoipa::path(
+    get, path = "/v1/accounts/{id}", tag = "accounts",
+    params(("id" = String, Path, description = "The account")),
+    responses((status = 200, body = AccountView), (status = 404, description = "None, or another platform's")),
+)]
+pub(crate) async fn one(
+    State(api): State<Api>,
+    Auth(caller): Auth,
+    Path(id): Path<String>,
+) -> Result<Json<AccountView>, Problem> {
+    caller.need(Scope::Read)?;
+    let (row, server) = api.account_by_id(&caller, &id).await?;
+    Ok(Json(AccountView::of(&row, &server.name)))
+}
+
+/// Which months.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct MonthsQuery {
+    /// First month, `YYYY-MM`; if not set, a year before the last one.
+    from: Option<String>,
+    /// Last month; if not set, the current one.
+    to: Option<String>,
+}
+
+/// An account's traffic.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct TrafficView {
+    /// Whose.
+    account: AccountRef,
+    /// One row a month.
+    months: Vec<MonthView>,
+    /// What was booked, oldest first.
+    ledger: Vec<LedgerView>,
+    /// What the panel reported, oldest first.
+    readings: Vec<ReadingView>,
+}
+
+/// An account's month.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct MonthView {
+    month: String,
+    /// = the sum of the booked deltas.
+    total_bytes: i64,
+    /// A number or `unlimited`.
+    #[schema(value_type = Option<Object>)]
+    traffic_limit_mb: Option<hosting::Limit>,
+    /// How often the panel's counter began again.
+    resets: i32,
+    /// `drop`, `missing_final`, `implausible`: an operator should look.
+    flag: Option<String>,
+    /// What came in after the month was closed, not booked.
+    late_bytes: i64,
+    /// When it was closed.
+    closed_at: Option<String>,
+    /// When the last reading was taken.
+    as_of: String,
+}
+
+/// A line of the ledger.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct LedgerView {
+    month: String,
+    /// `delta`, `reset`, `correction`.
+    entry: String,
+    delta_bytes: i64,
+    /// The month's total afterwards.
+    total_bytes: i64,
+    booked_at: String,
+    /// Why, for corrections.
+    note: Option<String>,
+}
+
+/// A figure as the panel reported it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ReadingView {
+    month: String,
+    traffic_bytes: Option<i64>,
+    disk_bytes: Option<i64>,
+    read_at: String,
+    /// `drop`, `reset`, `implausible`, `final`, `closed_month`, ...
+    flag: Option<String>,
+}
+
+/// An account's traffic: months, booked deltas, resets, corrections, readings.
+#[utoipa::path(
+    get, path = "/v1/accounts/{id}/traffic", tag = "usage",
+    params(("id" = String, Path, description = "The account"), MonthsQuery),
+    responses((status = 200, body = TrafficView)),
+)]
+pub(crate) async fn traffic(
+    State(api): State<Api>,
+    Auth(caller): Auth,
+    Path(id): Path<String>,
+    Params(query): Params<MonthsQuery>,
+) -> Result<Json<TrafficView>, Problem> {
+    caller.need(Scope::Traffic)?;
+    let (row, server) = api.account_by_id(&caller, &id).await?;
+    let to = match &query.to {
+        Some(text) => month_of("to", text)?,
+        None => month_now(&api, Some(&server)).await?,
+    };
+    let from = match &query.from {
+        Some(text) => month_of("from", text)?,
+        None => (0..12).fold(to, |month, _| month.previous()),
+    };
+    if from > to {
+        return Err(Problem::field("from", "must not be after `to`"));
+    }
+    let traffic = registry::account_traffic(&api.store, row.id, from, to).await?;
+    Ok(Json(TrafficView::of(&row, traffic)))
+}
+
+impl TrafficView {
+    fn of(row: &account::Model, traffic: registry::Traffic) -> Self {
+        let months = traffic.months.into_iter().map(|row| MonthView {
+            month: row.month,
+            total_bytes: row.total_bytes,
+            traffic_limit_mb: row.traffic_limit_mb.map(limit_of),
+            resets: row.resets,
+            flag: row.flag,
+            late_bytes: row.late_bytes,
+            closed_at: row.closed_at.map(rfc3339),
+            as_of: rfc3339(row.as_of),
+        });
+        let ledger = traffic.ledger.into_iter().map(|row| LedgerView {
+            month: row.month,
+            entry: row.entry,
+            delta_bytes: row.delta_bytes,
+            total_bytes: row.total_bytes,
+            booked_at: rfc3339(row.booked_at),
+            note: row.note,
+        });
+        let readings = traffic.readings.into_iter().map(|row| ReadingView {
+            month: row.month,
+            traffic_bytes: row.traffic_bytes,
+            disk_bytes: row.disk_bytes,
+            read_at: rfc3339(row.read_at),
+            flag: row.flag,
+        });
+        Self {
+            account: AccountRef::of(row),
+            months: months.collect(),
+            ledger: ledger.collect(),
+            readings: readings.collect(),
+        }
+    }
+}
+
+impl Api {
+    /// An account and its server, if the caller may see them.
+    async fn account_by_id(
+        &self,
+        caller: &Caller,
+        id: &str,
+    ) -> Result<(account::Model, server::Model), Problem> {
+        let none = || Problem::not_found("such account");
+        let row = registry::account_by_id(&self.store, id).await?;
+        let row = row
+            .filter(|row| caller.sees_platform(row.platform_id))
+            .ok_or_else(none)?;
+        let server = server::Entity::find_by_id(row.server_id)
+            .one(self.store.reader())
+            .await?;
+        let server = server
+            .filter(|server| caller.may_touch(&server.name))
+            .ok_or_else(none)?;
+        Ok((row, server))
+    }
+}

@@ -1,0 +1,112 @@
+//! Whether this process, and Hostler as a whole, can work.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use entity::{
+    account, api_token, attempt, billing_platform, ip_address, job, job_event, schedule, secret,
+    server, usage_ledger, usage_month, usage_reading, webhook_endpoint,
+};
+use jobs::Lane;
+use jobs::store::{Store, StoreError};
+use sea_orm::{ColumnTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect};
+use serde_json::json;
+
+use super::Api;
+
+/// A job that is due and free to start for so long, while nothing runs, means that there is no worker.
+const NO_WORKER_AFTER_MS: i64 = 30_000;
+
+/// Whether jobs are taken in and processed.
+#[utoipa::path(
+    get, path = "/readyz", tag = "health", security(()),
+    responses((status = 200, description = "Ready"), (status = 503, description = "Not ready; `failing` says why")),
+)]
+pub(crate) async fn ready(State(api): State<Api>) -> Response {
+    let mut failing = Vec::new();
+    match state_of_ledger(&api.store).await {
+        Ok(None) => {}
+        Ok(Some(why)) => failing.push(why),
+        Err(error) => {
+            tracing::warn!(failure = %error, "Not ready: {error}");
+            failing.push(if error.is_outage() {
+                "the database cannot be reached"
+            } else {
+                "the database does not have this version's schema; run `hostler migrate`"
+            });
+        }
+    }
+    if api.workers_ready.as_ref().is_some_and(|ready| !ready()) {
+        failing.push("the workers of this process do not look for jobs");
+    }
+    let status = if failing.is_empty() {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    let answer = json!({
+        "ready": failing.is_empty(),
+        "failing": failing,
+        // Without it jobs are found by the timers: slower, not lost.
+        "doorbell": if api.doorbell.is_up() { "up" } else { "down" },
+    });
+    (status, Json(answer)).into_response()
+}
+
+async fn state_of_ledger(store: &Store) -> Result<Option<&'static str>, StoreError> {
+    check_schema(store).await?;
+    let Some(ring) = store.pick(Lane::Interactive, 1).await?.pop() else {
+        return Ok(None);
+    };
+    let now = store.now().await?;
+    let Some(row) = store.job_by_row(ring.job_id).await? else {
+        return Ok(None);
+    };
+    if row.due_at > now - NO_WORKER_AFTER_MS {
+        return Ok(None);
+    }
+    let running = job::Entity::find()
+        .filter(job::Column::LeaseUntil.gt(now))
+        .count(store.reader())
+        .await?;
+    let waited = running == 0 && row.due_at <= now - NO_WORKER_AFTER_MS;
+    Ok(waited.then_some("jobs are due and no worker takes them"))
+}
+
+/// Asks every table for every column that this version knows.
+async fn check_schema(store: &Store) -> Result<(), DbErr> {
+    macro_rules! ask {
+        ($($table:ident),*) => {
+            $( $table::Entity::find().limit(1).all(store.reader()).await?; )*
+        };
+    }
+    ask!(
+        account,
+        api_token,
+        attempt,
+        billing_platform,
+        ip_address,
+        job,
+        job_event,
+        schedule,
+        secret,
+        server,
+        usage_ledger,
+        usage_month,
+        usage_reading,
+        webhook_endpoint
+    );
+    Ok(())
+}
+
+/// Metrics in Prometheus' text format.
+#[utoipa::path(get, path = "/metrics", tag = "health", security(()), responses((status = 200, description = "Prometheus' text format")))]
+pub(crate) async fn metrics(State(api): State<Api>) -> Response {
+    let text = api
+        .metrics
+        .as_ref()
+        .map(metrics_exporter_prometheus::PrometheusHandle::render)
+        .unwrap_or_default();
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
+}

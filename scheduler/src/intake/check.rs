@@ -1,0 +1,399 @@
+//! From a request as sent to a job as typed, or the fields that are not right.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use entity::webhook_endpoint;
+use hosting::{
+    AccountDraft, FieldError, Limit, LimitName, Limits, Month, PackageName, Reference, Username,
+};
+use jobs::store::{Store, StoreError, Target};
+use jobs::{CreateAccount, JobKind, JobSpec};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+
+use super::account::parse;
+use super::request::{AccountRequest, JobRequest};
+use super::servers::{ServerFacts, Servers};
+use crate::caller::{Caller, Scope};
+use crate::{Problem, times};
+
+/// A job may be scheduled this far ahead.
+const FARTHEST_MS: i64 = 400 * 86_400_000;
+
+/// A request that is found to be right.
+pub(super) struct Checked {
+    pub(super) spec: JobSpec,
+    pub(super) server: Arc<ServerFacts>,
+    pub(super) target: Target,
+    pub(super) password: Option<SecretString>,
+    pub(super) due_at: Option<i64>,
+}
+
+/// Why a check ended: a problem to answer with.
+pub(super) struct Stop(pub(super) Problem);
+
+impl Stop {
+    pub(super) fn field(field: &str, message: impl Into<String>) -> Self {
+        Self(Problem::field(field, message))
+    }
+    pub(super) fn fields(errors: Vec<FieldError>) -> Self {
+        Self(Problem::invalid(errors))
+    }
+}
+
+impl From<Problem> for Stop {
+    fn from(problem: Problem) -> Self {
+        Self(problem)
+    }
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        Self(error.into())
+    }
+}
+
+impl From<sea_orm::DbErr> for Stop {
+    fn from(error: sea_orm::DbErr) -> Self {
+        Self(error.into())
+    }
+}
+
+/// Checks the requests of one call.
+pub(super) struct Checker<'a> {
+    pub(super) store: &'a Store,
+    pub(super) caller: &'a Caller,
+    pub(super) servers: Servers<'a>,
+    pub(super) now: i64,
+}
+
+/// The kind, if the caller may ask for it.
+pub(super) fn kind_of(caller: &Caller, request: &JobRequest) -> Result<JobKind, Problem> {
+    let kind: JobKind = request
+        .kind
+        .parse()
+        .map_err(|error: jobs::UnknownKind| Problem::field("kind", error.to_string()))?;
+    let Some(scope) = Scope::of_kind(kind) else {
+        return Err(Problem::field("kind", "is internal; nobody can ask for it"));
+    };
+    caller.need(scope)?;
+    Ok(kind)
+}
+
+/// The fields of `account` that a kind uses besides those that name it.
+fn uses(kind: JobKind) -> &'static [&'static str] {
+    match kind {
+        JobKind::Create => &[
+            "email",
+            "package",
+            "password",
+            "limits",
+            "dedicated_ip",
+            "panel",
+        ],
+        JobKind::ChangePackage => &["package"],
+        JobKind::ChangeLimits => &["limits"],
+        JobKind::ChangePassword => &["password"],
+        JobKind::Move => &["panel"],
+        JobKind::Suspend
+        | JobKind::Unsuspend
+        | JobKind::Terminate
+        | JobKind::LoginUrl
+        | JobKind::Unlock
+        | JobKind::GetStats
+        | JobKind::GetServerConfig
+        | JobKind::CheckConnection
+        | JobKind::ListAccounts
+        | JobKind::DeliverWebhook => &[],
+    }
+}
+
+impl Checker<'_> {
+    pub(super) async fn check(
+        &mut self,
+        kind: JobKind,
+        request: JobRequest,
+    ) -> Result<Checked, Stop> {
+        self.unused_fields(kind, &request)?;
+        let due_at = self.due_at(request.due_at.as_deref())?;
+        self.texts(&request).await?;
+        let named = match &request.server {
+            Some(name) => Some(self.server(name).await?),
+            None => None,
+        };
+        let account = request.account.unwrap_or_default();
+        let (target, server) = match kind {
+            JobKind::Create => {
+                let server = named.ok_or_else(|| Stop::field("server", "is required"))?;
+                (new_account(&account, &server)?, server)
+            }
+            kind if kind.has_account() => {
+                let meant = self.find_account(kind, named, &account).await?;
+                (meant.target, meant.server)
+            }
+            _ => {
+                let server = named.ok_or_else(|| Stop::field("server", "is required"))?;
+                (Target::Nobody, server)
+            }
+        };
+        let limits = limits(account.limits.as_ref())?;
+        by_the_rules(kind, &account, &limits, &server)?;
+        let spec = spec(
+            kind,
+            &account,
+            limits,
+            request.month.as_deref(),
+            request.import,
+        )?;
+        Ok(Checked {
+            spec,
+            server,
+            target,
+            password: account.password.map(|password| password.0),
+            due_at,
+        })
+    }
+
+    /// # Errors
+    /// 403 when the token's list of servers lacks it, whether it exists or not.
+    pub(super) fn may_touch(&self, name: &str) -> Result<(), Stop> {
+        if self.caller.may_touch(name) {
+            Ok(())
+        } else {
+            Err(Problem::forbidden(format!(
+                "its list of servers does not hold `{}`",
+                short(name)
+            ))
+            .into())
+        }
+    }
+
+    async fn server(&mut self, name: &str) -> Result<Arc<ServerFacts>, Stop> {
+        self.may_touch(name)?;
+        self.servers
+            .named(name)
+            .await?
+            .ok_or_else(|| Stop::field("server", format!("there is no server `{}`", short(name))))
+    }
+
+    fn unused_fields(&self, kind: JobKind, request: &JobRequest) -> Result<(), Stop> {
+        let mut errors = Vec::new();
+        let mut refuse = |field: String| {
+            errors.push(FieldError::new(
+                field,
+                format!("is not used by {kind}; leave it out"),
+            ));
+        };
+        if request.month.is_some() && kind != JobKind::GetStats {
+            refuse("month".to_owned());
+        }
+        if request.import == Some(true) && kind != JobKind::ListAccounts {
+            refuse("import".to_owned());
+        }
+        for field in request.account.iter().flat_map(AccountRequest::given) {
+            let names = ["id", "reference", "username", "domain"].contains(&field);
+            let fits = if names {
+                kind.has_account() && !(field == "id" && kind == JobKind::Create)
+            } else {
+                uses(kind).contains(&field)
+            };
+            if !fits {
+                refuse(format!("account.{field}"));
+            }
+        }
+        if errors.is_empty() {
+            Ok(())
+        } else {
+            Err(Stop::fields(errors))
+        }
+    }
+
+    fn due_at(&self, text: Option<&str>) -> Result<Option<i64>, Stop> {
+        let Some(text) = text else { return Ok(None) };
+        let at = times::parse_rfc3339(text).map_err(|why| Stop::field("due_at", why))?;
+        if at > self.now + FARTHEST_MS {
+            return Err(Stop::field("due_at", "must be within 400 days"));
+        }
+        Ok(Some(at))
+    }
+
+    async fn texts(&self, request: &JobRequest) -> Result<(), Stop> {
+        if let Some(reason) = &request.reason
+            && (reason.chars().count() > 500 || reason.chars().any(char::is_control))
+        {
+            return Err(Stop::field(
+                "reason",
+                "must have at most 500 characters, without control characters",
+            ));
+        }
+        let Some(name) = &request.webhook else {
+            return Ok(());
+        };
+        let known = webhook_endpoint::Entity::find()
+            .filter(webhook_endpoint::Column::PlatformId.eq(self.caller.platform_id))
+            .filter(webhook_endpoint::Column::Name.eq(name.as_str()))
+            .one(self.store.reader())
+            .await?;
+        if known.is_some() {
+            Ok(())
+        } else {
+            Err(Stop::field(
+                "webhook",
+                "this platform has no webhook endpoint of that name; an operator adds one",
+            ))
+        }
+    }
+}
+
+fn new_account(account: &AccountRequest, server: &ServerFacts) -> Result<Target, Stop> {
+    Ok(Target::New {
+        reference: account
+            .reference
+            .as_deref()
+            .map(|text| parse::<Reference>("account.reference", text))
+            .transpose()?,
+        username: account
+            .username
+            .as_deref()
+            .map(|text| parse::<Username>("account.username", text))
+            .transpose()?,
+        rules: Box::new(server.rules.clone()),
+    })
+}
+
+fn limits(given: Option<&BTreeMap<String, Value>>) -> Result<Limits, Stop> {
+    let mut limits = Limits::new();
+    let mut errors = Vec::new();
+    for (name, value) in given.into_iter().flatten() {
+        let path = || format!("account.limits.{}", short(name));
+        match (
+            name.parse::<LimitName>(),
+            serde_json::from_value::<Limit>(value.clone()),
+        ) {
+            (Ok(name), Ok(limit)) => limits.set(name, limit),
+            (Err(error), _) => errors.push(FieldError::new(path(), error.why)),
+            (_, Err(error)) => errors.push(FieldError::new(path(), error.to_string())),
+        }
+    }
+    if errors.is_empty() {
+        Ok(limits)
+    } else {
+        Err(Stop::fields(errors))
+    }
+}
+
+fn by_the_rules(
+    kind: JobKind,
+    account: &AccountRequest,
+    limits: &Limits,
+    server: &ServerFacts,
+) -> Result<(), Stop> {
+    let given = account.given();
+    let draft = AccountDraft {
+        kind: kind.name(),
+        username: account.username.as_deref(),
+        given: &given,
+        password: account
+            .password
+            .as_ref()
+            .map(|password| password.0.expose_secret()),
+        limits: Some(limits),
+        dedicated_ip: account.dedicated_ip == Some(true),
+        panel: account.panel.as_ref(),
+    };
+    let mut errors = server.rules.check(&draft);
+    if let Some(package) = &account.package
+        && let Some(why) = server.lacks_package(package)
+    {
+        errors.push(FieldError::new("account.package", why));
+    }
+    if errors.is_empty() {
+        Ok(())
+    } else {
+        Err(Stop::fields(errors))
+    }
+}
+
+fn spec(
+    kind: JobKind,
+    account: &AccountRequest,
+    limits: Limits,
+    month: Option<&str>,
+    import: Option<bool>,
+) -> Result<JobSpec, Stop> {
+    let required = |field: &str| Stop::field(field, "is required");
+    Ok(match kind {
+        JobKind::Create => JobSpec::Create(create(account, limits)?),
+        JobKind::Suspend => JobSpec::Suspend,
+        JobKind::Unsuspend => JobSpec::Unsuspend,
+        JobKind::Terminate => JobSpec::Terminate,
+        JobKind::ChangePackage => JobSpec::ChangePackage {
+            package: package(account)?.ok_or_else(|| required("account.package"))?,
+        },
+        JobKind::ChangeLimits if limits.is_empty() => return Err(required("account.limits")),
+        JobKind::ChangeLimits => JobSpec::ChangeLimits { limits },
+        JobKind::ChangePassword if account.password.is_none() => {
+            return Err(required("account.password"));
+        }
+        JobKind::ChangePassword => JobSpec::ChangePassword,
+        JobKind::LoginUrl => JobSpec::LoginUrl,
+        JobKind::GetStats => JobSpec::GetStats {
+            month: month
+                .ok_or_else(|| required("month"))?
+                .parse::<Month>()
+                .map_err(|error| Stop::field("month", error.to_string()))?,
+        },
+        JobKind::GetServerConfig => JobSpec::GetServerConfig,
+        JobKind::CheckConnection => JobSpec::CheckConnection,
+        JobKind::ListAccounts => JobSpec::ListAccounts {
+            import: import.unwrap_or(false),
+        },
+        JobKind::Unlock => JobSpec::Unlock,
+        JobKind::Move => JobSpec::Move {
+            target: target(account).ok_or_else(|| required("account.panel.target"))?,
+        },
+        JobKind::DeliverWebhook => return Err(Stop::field("kind", "is internal")),
+    })
+}
+
+fn create(account: &AccountRequest, limits: Limits) -> Result<CreateAccount, Stop> {
+    let domain = account
+        .domain
+        .as_deref()
+        .ok_or_else(|| Stop::field("account.domain", "is required"))?;
+    Ok(CreateAccount {
+        domain: parse("account.domain", domain)?,
+        email: account
+            .email
+            .as_deref()
+            .map(|text| parse("account.email", text))
+            .transpose()?,
+        package: package(account)?,
+        limits,
+        dedicated_ip: account.dedicated_ip.unwrap_or(false),
+        panel: account.panel.clone().unwrap_or_default(),
+    })
+}
+
+fn package(account: &AccountRequest) -> Result<Option<PackageName>, Stop> {
+    account
+        .package
+        .as_deref()
+        .map(|text| parse("account.package", text))
+        .transpose()
+}
+
+/// A panel's word for an owner may be a name or a number.
+fn target(account: &AccountRequest) -> Option<String> {
+    match account.panel.as_ref()?.get("target")? {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+fn short(text: &str) -> String {
+    text.chars().take(60).collect()
+}

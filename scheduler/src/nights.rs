@@ -1,0 +1,221 @@
+//! When a server's nights are: once for every local date of the panel, whatever its clocks do.
+
+use chrono::{DateTime, Datelike, NaiveDate, Utc};
+use chrono_tz::Tz;
+use croner::Cron;
+use hosting::Month;
+
+/// During the first days of a month the month before is read again: panels count late.
+pub const LATE_DAYS: u32 = 3;
+
+/// One night of a panel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Night {
+    /// The panel's date that it belongs to.
+    pub date: NaiveDate,
+    /// When it begins (milliseconds UTC).
+    pub at: i64,
+}
+
+/// The schedule's settings cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a night cannot be told: {0}")]
+pub struct NoNight(String);
+
+/// The last night that has begun at `now` (milliseconds UTC), `minutes` after midnight by the panel's
+/// wall clock. A time that the clocks skip is taken right after the gap; one that they show twice is
+/// taken once.
+///
+/// # Errors
+/// [`NoNight`] when the minutes are beyond a day or the time is beyond the calendar.
+pub fn last_night(zone: Tz, minutes: i32, now: i64) -> Result<Night, NoNight> {
+    let local = local(zone, now)?;
+    let found = schedule(minutes)?
+        .find_previous_occurrence(&local, true)
+        .map_err(|error| NoNight(error.to_string()))?;
+    Ok(night(&found))
+}
+
+/// The first night that begins after `now`.
+///
+/// # Errors
+/// As [`last_night`].
+pub fn next_night(zone: Tz, minutes: i32, now: i64) -> Result<Night, NoNight> {
+    let local = local(zone, now)?;
+    let found = schedule(minutes)?
+        .find_next_occurrence(&local, false)
+        .map_err(|error| NoNight(error.to_string()))?;
+    Ok(night(&found))
+}
+
+/// The months to read in that night, the newest first: its own, and the one before while that can still
+/// change or when the nights that should have read it again were missed. `last` = the night that ran last.
+#[must_use]
+pub fn months(night: NaiveDate, last: Option<NaiveDate>) -> Vec<Month> {
+    let month = month_of(night);
+    let late_end = month.first_day() + chrono::Days::new(u64::from(LATE_DAYS) - 1);
+    let missed = last.is_some_and(|last| last < late_end);
+    if night.day() <= LATE_DAYS || missed {
+        vec![month, month.previous()]
+    } else {
+        vec![month]
+    }
+}
+
+/// The month that a date lies in.
+#[must_use]
+pub fn month_of(date: NaiveDate) -> Month {
+    Month::of(&date.and_time(chrono::NaiveTime::MIN).and_utc())
+}
+
+/// The panel's date at `at`.
+#[must_use]
+pub fn date_of(zone: Tz, at: i64) -> Option<NaiveDate> {
+    local(zone, at).ok().map(|at| at.date_naive())
+}
+
+fn schedule(minutes: i32) -> Result<Cron, NoNight> {
+    if !(0..1440).contains(&minutes) {
+        return Err(NoNight(format!("{minutes} minutes after midnight")));
+    }
+    format!("{} {} * * *", minutes % 60, minutes / 60)
+        .parse()
+        .map_err(|error: croner::errors::CronError| NoNight(error.to_string()))
+}
+
+fn local(zone: Tz, at: i64) -> Result<DateTime<Tz>, NoNight> {
+    DateTime::<Utc>::from_timestamp_millis(at)
+        .map(|at| at.with_timezone(&zone))
+        .ok_or_else(|| NoNight(format!("{at} ms")))
+}
+
+fn night(at: &DateTime<Tz>) -> Night {
+    Night {
+        date: at.date_naive(),
+        at: at.timestamp_millis(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use chrono::TimeZone;
+
+    use super::*;
+
+    fn ms(text: &str) -> i64 {
+        DateTime::parse_from_rfc3339(text)
+            .unwrap()
+            .timestamp_millis()
+    }
+
+    fn date(text: &str) -> NaiveDate {
+        text.parse().unwrap()
+    }
+
+    /// Every zone of the database, five years, looked at every 10 hours: each local date that has a
+    /// midnight or any later minute is a night once.
+    #[test]
+    fn every_local_date_has_one_night_in_every_time_zone() {
+        for zone in chrono_tz::TZ_VARIANTS {
+            for year in [2024, 2026] {
+                let first = NaiveDate::from_ymd_opt(year, 1, 1).unwrap();
+                let mut now = Utc
+                    .with_ymd_and_hms(year, 1, 1, 14, 0, 0)
+                    .unwrap()
+                    .timestamp_millis();
+                let end = Utc
+                    .with_ymd_and_hms(year, 12, 31, 12, 0, 0)
+                    .unwrap()
+                    .timestamp_millis();
+                let mut seen = BTreeSet::new();
+                let mut dates = BTreeSet::new();
+                while now < end {
+                    let night = last_night(zone, 30, now).unwrap();
+                    seen.insert((night.date, night.at));
+                    dates.insert(night.date);
+                    now += 10 * 3_600_000;
+                }
+                assert_eq!(seen.len(), dates.len(), "{zone}: a date with two nights");
+                let last = *dates.iter().next_back().unwrap();
+                let begin = *dates.iter().next().unwrap();
+                assert!(begin <= first.succ_opt().unwrap());
+                let wanted = (last - begin).num_days() + 1;
+                assert_eq!(
+                    dates.len() as i64,
+                    wanted,
+                    "{zone} {year}: a date without a night"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_night_in_a_gap_of_the_clocks_comes_right_after_it() {
+        // Berlin, 2026-03-29: 02:00 becomes 03:00.
+        let zone = chrono_tz::Europe::Berlin;
+        let night = last_night(zone, 150, ms("2026-03-29T12:00:00Z")).unwrap();
+        assert_eq!(
+            (night.date, night.at),
+            (date("2026-03-29"), ms("2026-03-29T01:00:00Z"))
+        );
+        // Cairo, 2026-04-24: midnight becomes 01:00; that date has its night too.
+        let cairo = last_night(chrono_tz::Africa::Cairo, 30, ms("2026-04-24T12:00:00Z")).unwrap();
+        assert_eq!(cairo.date, date("2026-04-24"));
+    }
+
+    #[test]
+    fn a_night_that_the_clocks_show_twice_is_one() {
+        // Berlin, 2026-10-25: 03:00 becomes 02:00 again.
+        let zone = chrono_tz::Europe::Berlin;
+        let nights: BTreeSet<i64> = (0..48)
+            .map(|half| {
+                let now = ms("2026-10-25T00:30:00Z") + half * 1_800_000;
+                last_night(zone, 150, now).unwrap()
+            })
+            .filter(|night| night.date == date("2026-10-25"))
+            .map(|night| night.at)
+            .collect();
+        assert_eq!(nights.len(), 1);
+    }
+
+    #[test]
+    fn the_next_night_follows_the_last_one() {
+        let zone = chrono_tz::Pacific::Kiritimati;
+        let now = ms("2026-11-22T01:00:00Z");
+        let (last, next) = (
+            last_night(zone, 30, now).unwrap(),
+            next_night(zone, 30, now).unwrap(),
+        );
+        assert!(last.at <= now && now < next.at);
+        assert_eq!(next.date, last.date.succ_opt().unwrap());
+        assert_eq!(last.date, date("2026-11-22"));
+    }
+
+    #[test]
+    fn the_month_before_is_read_while_it_can_change_and_after_missed_nights() {
+        let texts = |night: &str, last: Option<&str>| {
+            months(date(night), last.map(date))
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(texts("2026-03-01", None), ["2026-03", "2026-02"]);
+        assert_eq!(
+            texts("2026-01-03", Some("2026-01-02")),
+            ["2026-01", "2025-12"]
+        );
+        assert_eq!(texts("2026-03-04", Some("2026-03-03")), ["2026-03"]);
+        assert_eq!(texts("2026-03-04", None), ["2026-03"]);
+        assert_eq!(
+            texts("2026-03-09", Some("2026-02-27")),
+            ["2026-03", "2026-02"]
+        );
+    }
+
+    #[test]
+    fn minutes_beyond_a_day_are_refused() {
+        assert!(last_night(Tz::UTC, 1440, 0).is_err() && last_night(Tz::UTC, -1, 0).is_err());
+    }
+}
