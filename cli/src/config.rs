@@ -205,6 +205,12 @@ impl Settings {
                 "must be a day of the month from 1 to 28",
             ));
         }
+        if self.retention.keys_months < self.retention.jobs_months {
+            return Err(Failure::usage(
+                "retention.keys_months",
+                "must not be less than retention.jobs_months",
+            ));
+        }
         let marker = &self.deployment;
         let good = (1..=12).contains(&marker.len())
             && marker.chars().all(|letter| letter.is_ascii_alphanumeric());

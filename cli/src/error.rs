@@ -3,6 +3,8 @@
 use std::process::ExitCode;
 
 use jobs::store::StoreError;
+use scheduler::Problem;
+use scheduler::registry::RegistryError;
 
 /// Why a command failed; decides the exit code.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +49,30 @@ impl From<StoreError> for Failure {
             StoreError::Db(_) | StoreError::CommitUnknown(_) | StoreError::Row { .. } => {
                 Self::Work(error.to_string())
             }
+        }
+    }
+}
+
+impl From<RegistryError> for Failure {
+    fn from(error: RegistryError) -> Self {
+        match error {
+            RegistryError::Store(error) => error.into(),
+            RegistryError::InUse(why) => Self::Work(why),
+            wrong @ (RegistryError::Invalid { .. }
+            | RegistryError::NotFound(_)
+            | RegistryError::Taken(_)
+            | RegistryError::Seal(_)) => Self::Usage(wrong.to_string()),
+        }
+    }
+}
+
+impl From<Problem> for Failure {
+    /// Problems of the asker are wrong usage; a ledger that is away is not.
+    fn from(problem: Problem) -> Self {
+        if problem.status.is_client_error() {
+            Self::Usage(problem.detail)
+        } else {
+            Self::Work(format!("{}: {}", problem.title, problem.detail))
         }
     }
 }

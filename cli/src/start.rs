@@ -1,6 +1,8 @@
 //! What a process needs before it can do anything: the ledger with the right schema, the doorbell, the keys.
 
+mod metrics;
 mod schema;
+mod services;
 mod signals;
 
 use std::fs::{DirBuilder, OpenOptions};
@@ -14,6 +16,7 @@ use secrecy::SecretString;
 use url::{Host, Url};
 
 pub(crate) use schema::{Schema, down, schema, up};
+pub(crate) use services::{Everything, Ground, scheduler, worker};
 pub(crate) use signals::Signals;
 
 use crate::config::Settings;

@@ -123,12 +123,12 @@ pub const KEYS: &[Key] = &[
         "Private networks (CIDR) that webhooks may be sent to; others are refused.",
     ),
     Key::new(
-        "timing.pace",
-        "Factor between 0.001 and 1 on every deadline, delay and settle time. For demonstrations and tests; 1 in production.",
+        "worker.webhook_ca",
+        "File of certificates (PEM) that webhooks' servers are trusted by instead of the public authorities.",
     ),
     Key::new(
-        "stats.nightly",
-        "Whether each server's traffic is read after its midnight.",
+        "timing.pace",
+        "Factor between 0.001 and 1 on every deadline, delay and settle time. For demonstrations and tests; 1 in production.",
     ),
     Key::new(
         "stats.close_day",
@@ -137,6 +137,10 @@ pub const KEYS: &[Key] = &[
     Key::new(
         "retention.jobs_months",
         "How long jobs, attempts and events are kept.",
+    ),
+    Key::new(
+        "retention.keys_months",
+        "How long an idempotency key is kept, counted from the intake. Longer than the jobs.",
     ),
     Key::new(
         "retention.readings_months",

@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 /// All settings. Each field is one section or key of `hostler.toml`.
@@ -113,7 +114,9 @@ pub struct Worker {
     /// How long a stop waits for running calls, in seconds.
     pub grace_seconds: u32,
     /// Private networks that webhooks may be sent to.
-    pub webhook_networks: Vec<String>,
+    pub webhook_networks: Vec<IpNet>,
+    /// Authorities that webhooks' servers are trusted by instead of the public ones, PEM.
+    pub webhook_ca: Option<PathBuf>,
 }
 
 /// Factors on waiting.
@@ -128,8 +131,6 @@ pub struct Timing {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stats {
-    /// Whether traffic is read each night.
-    pub nightly: bool,
     /// The day of the month on which the month before is closed.
     pub close_day: u32,
 }
@@ -140,6 +141,8 @@ pub struct Stats {
 pub struct Retention {
     /// Jobs with their attempts and events.
     pub jobs_months: u32,
+    /// Idempotency keys, counted from the intake.
+    pub keys_months: u32,
     /// Traffic readings.
     pub readings_months: u32,
 }
@@ -176,14 +179,13 @@ impl Default for Settings {
                 poll_seconds: 3,
                 grace_seconds: 610,
                 webhook_networks: Vec::new(),
+                webhook_ca: None,
             },
             timing: Timing { pace: 1.0 },
-            stats: Stats {
-                nightly: true,
-                close_day: 5,
-            },
+            stats: Stats { close_day: 5 },
             retention: Retention {
                 jobs_months: 13,
+                keys_months: 26,
                 readings_months: 26,
             },
         }
