@@ -13,9 +13,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use entity::job;
 use futures::future::join_all;
-use jobs::Lane;
 use jobs::store::{Claimed, Outcome, Store};
+use jobs::{JobState, Lane};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use crate::servers::TestDatabase;
 use crate::world::{done, ended};
@@ -118,7 +120,7 @@ impl Crew {
         self.log.lock().expect("no worker panicked").clone()
     }
 
-    /// Looks for work and does it. Returns whether there was any to look at.
+    /// Looks for work and does it. Returns whether there was any.
     async fn turn(
         &self,
         store: &Store,
@@ -126,7 +128,7 @@ impl Crew {
         number: usize,
         fate: &(impl Fn(&Claimed) -> Fate + Sync),
     ) -> bool {
-        let mut ids = Vec::new();
+        let mut ids = waiting(store).await;
         for lane in [Lane::Interactive, Lane::Bulk] {
             let rings = store.pick(lane, 16).await.expect("picked");
             ids.extend(rings.iter().map(|ring| ring.job_id));
@@ -135,11 +137,11 @@ impl Crew {
             return false;
         }
         // Each looks at another part first, as workers of several processes do.
-        let middle = (number * 5) % ids.len();
+        let middle = (number * 7) % ids.len();
         ids.rotate_left(middle);
         self.busy.fetch_add(1, Ordering::SeqCst);
         let won = store
-            .claim(&ids[..ids.len().min(8)], name)
+            .claim(&ids[..ids.len().min(24)], name)
             .await
             .expect("claimed");
         self.note(true, &won);
@@ -159,14 +161,17 @@ impl Crew {
             };
             finishes.push(ended(won, outcome));
         }
-        tokio::task::yield_now().await;
+        // The panel takes its time, in which others claim too.
+        for _ in 0..3 {
+            store.now().await.expect("answered");
+        }
         self.note(false, &won);
         let report = store.write_group(&[], &finishes).await.expect("written");
         let mut log = self.log.lock().expect("no worker panicked");
         log.stale += report.stale.len();
         log.crashed.extend(crashed);
         self.busy.fetch_sub(1, Ordering::SeqCst);
-        true
+        !won.is_empty()
     }
 
     fn note(&self, begins: bool, won: &[Claimed]) {
@@ -180,6 +185,21 @@ impl Crew {
         let mut log = self.log.lock().expect("no worker panicked");
         log.events.extend(events);
     }
+}
+
+/// Jobs that wait for whatever reason: a doorbell promises nothing, so a claim must refuse most of them.
+async fn waiting(store: &Store) -> Vec<i64> {
+    let states = [JobState::Queued.name(), JobState::Retrying.name()];
+    job::Entity::find()
+        .select_only()
+        .column(job::Column::Id)
+        .filter(job::Column::State.is_in(states))
+        .order_by_asc(job::Column::Id)
+        .limit(40)
+        .into_tuple()
+        .all(store.reader())
+        .await
+        .expect("answered")
 }
 
 impl Log {
