@@ -161,10 +161,7 @@ impl Crew {
             };
             finishes.push(ended(won, outcome));
         }
-        // The panel takes its time, in which others claim too.
-        for _ in 0..3 {
-            store.now().await.expect("answered");
-        }
+        self.hold(store, &won).await;
         self.note(false, &won);
         let report = store.write_group(&[], &finishes).await.expect("written");
         let mut log = self.log.lock().expect("no worker panicked");
@@ -172,6 +169,21 @@ impl Crew {
         log.crashed.extend(crashed);
         self.busy.fetch_sub(1, Ordering::SeqCst);
         !won.is_empty()
+    }
+
+    /// The panel takes its time: until somebody else has noted something too, or nobody is there.
+    async fn hold(&self, store: &Store, won: &[Claimed]) {
+        if won.is_empty() {
+            return;
+        }
+        let noted = || self.log.lock().expect("no worker panicked").events.len();
+        let before = noted();
+        for round in 0..40 {
+            store.now().await.expect("answered");
+            if round > 2 && noted() > before {
+                return;
+            }
+        }
     }
 
     fn note(&self, begins: bool, won: &[Claimed]) {
