@@ -109,7 +109,8 @@ async fn begin(args: Args, out: Output) -> Result<(), Failure> {
     let sources = sources(&args);
     let config = config::load(&sources)?;
     telemetry::start(&config.settings.log)?;
-    args.command.run(&App { config, out }).await
+    // On the heap: the futures of all commands together are deeper than the compiler follows.
+    Box::pin(args.command.run(&App { config, out })).await
 }
 
 /// The environment and what the flags of this command line say.
