@@ -2,6 +2,7 @@
 
 mod account;
 mod config;
+mod demo;
 mod enqueue;
 mod job;
 mod keys;
@@ -17,6 +18,8 @@ mod wait;
 mod webhook;
 mod worker;
 
+use std::pin::Pin;
+
 use clap::Subcommand;
 
 use crate::App;
@@ -26,6 +29,8 @@ use crate::error::Failure;
 /// What `hostler` can do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Show the whole thing on simulated panels, then serve its API
+    Demo(demo::Demo),
     /// Run API, scheduler and worker in one process
     Serve(serve::Serve),
     /// Run the API and what puts jobs in
@@ -65,6 +70,8 @@ impl Command {
     pub fn usual_level(&self) -> Option<&'static str> {
         match self {
             Command::Serve(_) | Command::Scheduler(_) | Command::Worker(_) => None,
+            // Its faults are on purpose, and it tells of them itself.
+            Command::Demo(_) => Some("error"),
             _ => Some("warn"),
         }
     }
@@ -72,6 +79,7 @@ impl Command {
     /// What this command's own flags say.
     pub(crate) fn flags(&self, sources: Sources) -> Sources {
         match self {
+            Command::Demo(demo) => demo.flags(sources),
             Command::Serve(serve) => serve.flags(sources),
             Command::Scheduler(scheduler) => scheduler.flags(sources),
             Command::Worker(worker) => worker.flags(sources),
@@ -84,23 +92,26 @@ impl Command {
     /// # Errors
     /// [`Failure`], which decides the exit code.
     pub async fn run(self, app: &App) -> Result<(), Failure> {
-        match self {
-            Command::Serve(serve) => serve.run(app).await,
-            Command::Scheduler(scheduler) => scheduler.run(app).await,
-            Command::Worker(worker) => worker.run(app).await,
-            Command::Migrate(migrate) => migrate.run(app).await,
-            Command::Keys(keys) => keys.run(app).await,
-            Command::Simulate(simulate) => simulate.run(app).await,
-            Command::Server(server) => server.run(app).await,
-            Command::Account(account) => account.run(app).await,
-            Command::Enqueue(enqueue) => enqueue.run(app).await,
-            Command::Job(job) => job.run(app).await,
-            Command::Traffic(traffic) => traffic.run(app).await,
-            Command::Platform(platform) => platform.run(app).await,
-            Command::Token(token) => token.run(app).await,
-            Command::Webhook(webhook) => webhook.run(app).await,
-            Command::Config(config) => config.run(app),
-        }
+        // Boxed: the type of all commands together would be too deep for the compiler.
+        let work: Pin<Box<dyn Future<Output = Result<(), Failure>> + '_>> = match self {
+            Command::Demo(demo) => Box::pin(demo.run(app)),
+            Command::Serve(serve) => Box::pin(serve.run(app)),
+            Command::Scheduler(scheduler) => Box::pin(scheduler.run(app)),
+            Command::Worker(worker) => Box::pin(worker.run(app)),
+            Command::Migrate(migrate) => Box::pin(migrate.run(app)),
+            Command::Keys(keys) => Box::pin(keys.run(app)),
+            Command::Simulate(simulate) => Box::pin(simulate.run(app)),
+            Command::Server(server) => Box::pin(server.run(app)),
+            Command::Account(account) => Box::pin(account.run(app)),
+            Command::Enqueue(enqueue) => Box::pin(enqueue.run(app)),
+            Command::Job(job) => Box::pin(job.run(app)),
+            Command::Traffic(traffic) => Box::pin(traffic.run(app)),
+            Command::Platform(platform) => Box::pin(platform.run(app)),
+            Command::Token(token) => Box::pin(token.run(app)),
+            Command::Webhook(webhook) => Box::pin(webhook.run(app)),
+            Command::Config(config) => return config.run(app),
+        };
+        work.await
     }
 }
 
