@@ -197,7 +197,7 @@ impl Store {
         intents: &[Intent],
         finishes: &[Finish],
     ) -> Result<Report, DbErr> {
-        let (server_ids, account_ids) = self.touched(tx, finishes).await?;
+        let (server_ids, account_ids) = self.touched(tx, intents, finishes).await?;
         let mut gates = lock_servers(tx, &server_ids).await?;
         let mut accounts = lock_accounts(tx, &account_ids).await?;
         let ids: BTreeSet<i64> = intents
@@ -215,6 +215,7 @@ impl Store {
                 None => report.stale.push(intent.job_id),
             }
         }
+        begin_creates(tx, intents, &held, &mut accounts, now).await?;
         let mut ended = Vec::new();
         for finish in finishes {
             match valid(finish.job_id, finish.fence) {
@@ -243,22 +244,30 @@ impl Store {
         Ok(report)
     }
 
-    /// The rows that have to be locked before the jobs: servers with an effect, accounts of the jobs.
+    /// The rows that have to be locked before the jobs: servers with an effect, accounts of the jobs that
+    /// end, and of the creates that begin.
     async fn touched(
         &self,
         tx: &impl ConnectionTrait,
+        intents: &[Intent],
         finishes: &[Finish],
     ) -> Result<(BTreeSet<i64>, BTreeSet<i64>), DbErr> {
-        if finishes.is_empty() {
+        let ending: BTreeSet<i64> = finishes.iter().map(|finish| finish.job_id).collect();
+        let sending = intents.iter().filter(|intent| intent.sends);
+        let ids: Vec<i64> = sending
+            .map(|intent| intent.job_id)
+            .chain(ending.iter().copied())
+            .collect();
+        if ids.is_empty() {
             return Ok((BTreeSet::new(), BTreeSet::new()));
         }
-        let ids: Vec<i64> = finishes.iter().map(|finish| finish.job_id).collect();
-        let rows: Vec<(i64, Option<i64>, Option<i64>)> = job::Entity::find()
+        let rows: Vec<(i64, Option<i64>, Option<i64>, String)> = job::Entity::find()
             .select_only()
             .columns([
                 job::Column::Id,
                 job::Column::ServerId,
                 job::Column::AccountId,
+                job::Column::Kind,
             ])
             .filter(job::Column::Id.is_in(padded(&ids)))
             .into_tuple()
@@ -694,6 +703,45 @@ async fn write_intent(
     if intent.sends || intent.progress.is_some() {
         update.exec(tx).await?;
     }
+    Ok(())
+}
+
+/// The accounts whose create leaves for the first time are being made from now on.
+async fn begin_creates(
+    tx: &impl ConnectionTrait,
+    intents: &[Intent],
+    held: &BTreeMap<i64, Held>,
+    accounts: &mut BTreeMap<i64, account::Model>,
+    now: i64,
+) -> Result<(), DbErr> {
+    let mut begun = Vec::new();
+    for intent in intents.iter().filter(|intent| intent.sends) {
+        let row = held
+            .get(&intent.job_id)
+            .filter(|row| row.fence == intent.fence && row.kind == JobKind::Create.name());
+        let account = row
+            .and_then(|row| row.account_id)
+            .and_then(|id| accounts.get_mut(&id))
+            .filter(|account| account.state == AccountState::Requested.name());
+        if let Some(account) = account {
+            AccountState::Provisioning
+                .name()
+                .clone_into(&mut account.state);
+            begun.push(account.id);
+        }
+    }
+    if begun.is_empty() {
+        return Ok(());
+    }
+    account::Entity::update_many()
+        .col_expr(
+            account::Column::State,
+            Expr::value(AccountState::Provisioning.name()),
+        )
+        .col_expr(account::Column::UpdatedAt, Expr::value(now))
+        .filter(account::Column::Id.is_in(padded(&begun)))
+        .exec(tx)
+        .await?;
     Ok(())
 }
 
