@@ -71,6 +71,7 @@ async fn a_create_whose_answer_is_lost_is_adopted_with_its_password_set_again() 
     assert_eq!(app.state(&id).await, JobState::Retrying);
     let job = app.job(&id).await;
     assert!(job.doubt_since.is_some() && job.tries == 1 && job.looks == 1);
+    assert_eq!(app.acme().await.state, "provisioning");
     // As if the panel had set another one than ours.
     app.fake
         .state()

@@ -1,6 +1,4 @@
 //! The whole composition: doorbell, loop, writer, sweeps.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 mod support;
 
 use std::sync::Arc;

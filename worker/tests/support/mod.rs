@@ -43,7 +43,7 @@ pub struct App {
     pub worker: Worker,
     pub keyring: Arc<Keyring>,
     pub server_id: i64,
-    _folder: tempfile::TempDir,
+    folder: Option<tempfile::TempDir>,
 }
 
 struct Source(Arc<Fake>);
@@ -129,6 +129,15 @@ impl App {
         let url = format!("sqlite:{}?mode=rwc", path.display());
         let store = Store::connect(&StoreOptions::new(url)).await.unwrap();
         Migrator::up(store.writer_connection(), None).await.unwrap();
+        let app = Self::on(store, rules).await;
+        Self {
+            folder: Some(folder),
+            ..app
+        }
+    }
+
+    /// On a store that has its schema.
+    pub async fn on(store: Store, rules: &PanelRules) -> Self {
         let server_id = insert_server(&store, rules).await;
         let keyring = Arc::new(keyring());
         let (fake, post) = (Arc::new(Fake::default()), Arc::new(Post::default()));
@@ -148,7 +157,7 @@ impl App {
             worker,
             keyring,
             server_id,
-            _folder: folder,
+            folder: None,
         }
     }
 
