@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
 use simulator::Simulator;
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::sync::watch;
 
 use crate::servers::TestDatabase;
@@ -96,6 +96,7 @@ impl Installation {
             .current_dir(self.folder.path())
             .env("HOSTLER_DATA_DIR", self.folder.path().join("data"))
             .env("HOSTLER_TIMING__PACE", self.pace.to_string())
+            .env("HOSTLER_API__RATE_PER_SECOND", "10000")
             .env("DATABASE_URL", &self.database_url)
             .env("NO_COLOR", "1")
             .stdin(Stdio::null());
@@ -182,28 +183,22 @@ impl Installation {
             .to_owned()
     }
 
-    /// Starts a role and waits until it says on standard error that it is ready, which is a line that
-    /// holds `ready`.
+    /// Starts a role and waits until it says that it is ready, which is a line that holds `ready`.
     pub async fn start(&self, args: &[&str], ready: &str) -> Role {
         let mut command = tokio::process::Command::from(self.command(args));
         let mut child = command
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
             .expect("the binary can be started");
         let lines: Arc<Mutex<Vec<String>>> = Arc::default();
         let (seen, mut changed) = watch::channel(0_usize);
+        let seen = Arc::new(seen);
+        let stdout = child.stdout.take().expect("standard output is piped");
         let stderr = child.stderr.take().expect("standard error is piped");
-        let heard = Arc::clone(&lines);
-        tokio::spawn(async move {
-            let mut reader = BufReader::new(stderr).lines();
-            while let Ok(Some(line)) = reader.next_line().await {
-                let mut lines = heard.lock().unwrap_or_else(PoisonError::into_inner);
-                lines.push(line);
-                seen.send_replace(lines.len());
-            }
-        });
+        tokio::spawn(hear(stdout, Arc::clone(&lines), Arc::clone(&seen)));
+        tokio::spawn(hear(stderr, Arc::clone(&lines), seen));
         let role = Role { child, lines };
         while !role.said().iter().any(|line| line.contains(ready)) {
             assert!(
@@ -213,6 +208,20 @@ impl Installation {
             );
         }
         role
+    }
+}
+
+/// Collects what a process says, line by line.
+async fn hear(
+    from: impl AsyncRead + Unpin,
+    lines: Arc<Mutex<Vec<String>>>,
+    seen: Arc<watch::Sender<usize>>,
+) {
+    let mut reader = BufReader::new(from).lines();
+    while let Ok(Some(line)) = reader.next_line().await {
+        let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.push(line);
+        seen.send_replace(lines.len());
     }
 }
 
