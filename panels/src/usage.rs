@@ -38,7 +38,7 @@ pub struct AccountUsage {
     pub deleted: bool,
     /// The figure of the month, in bytes; `None` where the panel gave only disk use.
     pub traffic: Option<Bytes>,
-    /// The panel's limit for a month.
+    /// The limit of a month's traffic, in MB.
     pub traffic_limit: Option<Limit>,
     /// Disk space used, in bytes.
     pub disk: Option<Bytes>,

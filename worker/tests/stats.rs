@@ -26,7 +26,7 @@ fn row(name: &str, bytes: u64) -> AccountUsage {
         owner: None,
         deleted: false,
         traffic: Bytes::new(bytes),
-        traffic_limit: Some(Limit::AtMost(10 << 20)),
+        traffic_limit: Some(Limit::AtMost(10)),
         disk: Bytes::from_mb(3),
         disk_limit: Some(Limit::Unlimited),
     }

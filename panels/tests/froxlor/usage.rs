@@ -58,7 +58,7 @@ async fn a_month_is_the_sum_of_its_rows_in_bytes() {
     );
     assert_eq!(acme.disk, Bytes::from_kib(332_800));
     assert_eq!(acme.disk_limit, Some(Limit::AtMost(1000)));
-    assert_eq!(acme.traffic_limit, Some(Limit::AtMost(10 << 30)));
+    assert_eq!(acme.traffic_limit, Some(Limit::AtMost(10 << 10)));
     assert_eq!((acme.owner.as_deref(), acme.deleted), (Some("2"), false));
     assert_eq!(
         of(&report, "gracehost").traffic,

@@ -184,7 +184,7 @@ fn reading(
         username: Set(usage.username.to_string()),
         month: Set(run.month.to_string()),
         traffic_bytes: Set(usage.traffic.map(Bytes::as_i64)),
-        traffic_limit_mb: Set(usage.traffic_limit.map(bytes_in_mb)),
+        traffic_limit_mb: Set(usage.traffic_limit.map(in_mb)),
         disk_bytes: Set(usage.disk.map(Bytes::as_i64)),
         disk_limit_mb: Set(usage.disk_limit.map(in_mb)),
         read_at: Set(now),
@@ -194,14 +194,7 @@ fn reading(
     }
 }
 
-/// Drivers give the traffic limit in bytes; -1 = unlimited.
-fn bytes_in_mb(limit: Limit) -> i64 {
-    match limit {
-        Limit::AtMost(bytes) => in_mb(Limit::AtMost(bytes >> 20)),
-        Limit::Unlimited => -1,
-    }
-}
-
+/// A limit as its column holds it: MB, -1 = unlimited.
 fn in_mb(limit: Limit) -> i64 {
     match limit {
         Limit::AtMost(mb) => i64::try_from(mb).unwrap_or(i64::MAX),
@@ -311,11 +304,7 @@ fn month_row(
         flag: after.flag.map(|flag| flag.name().to_owned()),
         flagged_raw: after.flagged_raw.map(Bytes::as_i64),
         late_bytes: after.late.as_i64(),
-        traffic_limit_mb: row
-            .usage
-            .traffic_limit
-            .map(bytes_in_mb)
-            .or(old.traffic_limit_mb),
+        traffic_limit_mb: row.usage.traffic_limit.map(in_mb).or(old.traffic_limit_mb),
         as_of: now,
         ..old
     }

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use hosting::{Bytes, Limit, LimitName, Month};
+use hosting::{Bytes, LimitName, Month};
 
 use super::envelope::{Kind, Said};
 use super::read::{all_customers, customer_that_is};
@@ -125,17 +125,13 @@ fn bytes(row: &TrafficRow) -> Option<Bytes> {
 
 fn of(customer: &Customer, traffic: Option<Bytes>) -> Option<AccountUsage> {
     let limits = customer.allowance.limits();
-    let in_bytes = |limit| match limit {
-        Limit::AtMost(mb) => Bytes::from_mb(mb).map(|bytes| Limit::AtMost(bytes.get())),
-        Limit::Unlimited => Some(Limit::Unlimited),
-    };
     Some(AccountUsage {
         username: customer.login.parse().ok()?,
         domain: None,
         owner: Some(customer.admin_id.to_string()),
         deleted: false,
         traffic,
-        traffic_limit: limits.get(LimitName::TrafficMb).and_then(in_bytes),
+        traffic_limit: limits.get(LimitName::TrafficMb),
         disk: customer.disk_used_kib.and_then(Bytes::from_kib),
         disk_limit: limits.get(LimitName::DiskMb),
     })
