@@ -86,11 +86,13 @@ async fn seal_some(store: &Store, keys: &Path, count: usize) {
                 .seal(Audience::Worker, Purpose::PanelSecret, &owner, &secret)
                 .unwrap(),
         );
-        sealed.push(
-            ring.api
-                .seal(Audience::Api, Purpose::Password, &owner, &secret)
-                .unwrap(),
-        );
+        if number < API {
+            sealed.push(
+                ring.api
+                    .seal(Audience::Api, Purpose::Password, &owner, &secret)
+                    .unwrap(),
+            );
+        }
     }
     store.put_secrets(&sealed).await.unwrap();
 }
