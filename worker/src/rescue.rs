@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use jobs::queue::Doorbell;
-use jobs::store::{Store, StoreError, Swept};
+use jobs::store::{Store, StoreError};
 use tokio::sync::watch;
 
 /// Between two looks for leases that ended and jobs that are due.
@@ -57,27 +57,34 @@ async fn told_to(stop: &mut watch::Receiver<bool>) {
 /// # Errors
 /// When the database does not answer.
 pub async fn sweep_often(store: &Store, doorbell: &Doorbell) -> Result<(), StoreError> {
-    let rescued = store.rescue(BITE).await?;
-    if rescued.rescued > 0 {
-        tracing::warn!(
-            rescued = rescued.rescued,
-            parked = rescued.parked,
-            "Took back {} job(s) whose worker is gone",
-            rescued.rescued
-        );
-        metrics::counter!("hostler_rescued_total").increment(rescued.rescued as u64);
-    }
-    let joined = store.join_lines(BITE).await?;
-    ring(doorbell, &[rescued, joined]).await;
+    while rescue(store, doorbell).await? >= BITE {}
+    while join(store, doorbell).await? >= BITE {}
     // While a gate is closed only connection checks pass, and the doorbell's picks do not see those.
     doorbell.ring(&store.pick_checks().await?).await;
     Ok(())
 }
 
-async fn ring(doorbell: &Doorbell, swept: &[Swept]) {
-    for swept in swept {
-        doorbell.ring(&swept.rings).await;
+/// One bite of leases that ended; how many there were.
+async fn rescue(store: &Store, doorbell: &Doorbell) -> Result<u64, StoreError> {
+    let swept = store.rescue(BITE).await?;
+    if swept.rescued > 0 {
+        tracing::warn!(
+            rescued = swept.rescued,
+            parked = swept.parked,
+            "Took back {} job(s) whose worker is gone",
+            swept.rescued
+        );
+        metrics::counter!("hostler_rescued_total").increment(swept.rescued as u64);
     }
+    doorbell.ring(&swept.rings).await;
+    Ok(swept.rescued as u64)
+}
+
+/// One bite of scheduled jobs that are due; how many there were.
+async fn join(store: &Store, doorbell: &Doorbell) -> Result<u64, StoreError> {
+    let swept = store.join_lines(BITE).await?;
+    doorbell.ring(&swept.rings).await;
+    Ok(swept.joined as u64)
 }
 
 /// Mends lines, wipes secrets that ended, and refreshes the planner's statistics after growth.

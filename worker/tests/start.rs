@@ -1,4 +1,5 @@
 //! The whole composition: doorbell, loop, writer, sweeps.
+
 mod support;
 
 use std::sync::Arc;
