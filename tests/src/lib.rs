@@ -5,6 +5,7 @@
 pub mod client;
 pub mod crew;
 pub mod installation;
+pub mod licence;
 pub mod rules;
 pub mod servers;
 pub mod world;

@@ -9,7 +9,6 @@ use jobs::JobSpec;
 use jobs::queue::{Doorbell, Health, WorkerOptions, run};
 use jobs::store::{Claimed, NewJob, Pause, Target, Writer};
 use tests::on_every_database;
-use tests::servers::TestDatabase;
 use tests::world::{World, done, ended, job, username};
 
 const JOBS: usize = 10_000;
