@@ -1,7 +1,5 @@
 //! Every command line of the public interface is understood, and its help does not change unseen.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::fmt::Write as _;
 
 const UNDERSTOOD: &[&str] = &[

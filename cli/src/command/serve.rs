@@ -64,7 +64,10 @@ impl Serve {
     pub(crate) async fn run(self, app: &App) -> Result<(), Failure> {
         let signals = Signals::listen()?;
         let settings = &app.config.settings;
-        let ground = Ground::embedded(settings).await?;
+        let ground = tokio::select! {
+            ground = Ground::embedded(settings) => ground?,
+            () = signals.asked() => return Ok(()),
+        };
         let running = Everything::start(settings, &ground, &signals).await?;
         app.out.line(format!(
             "Hostler is listening on {}",

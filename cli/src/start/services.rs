@@ -7,7 +7,7 @@ use jobs::queue::{Doorbell, Health, WorkerOptions};
 use jobs::seal::Keyring;
 use jobs::store::Store;
 use scheduler::cron::Retention;
-use scheduler::{ReadyProbe, Scheduler, Serving, StartError, Tls};
+use scheduler::{ReadyProbe, Scheduler, Serving, Tls};
 use secrecy::SecretString;
 use tokio::task::JoinHandle;
 use worker::webhook::HttpsSender;
@@ -73,11 +73,7 @@ pub(crate) async fn scheduler(
         signals.asked(),
     )
     .await
-    .map_err(not_started)
-}
-
-fn not_started(error: StartError) -> Failure {
-    Failure::Usage(error.to_string())
+    .map_err(|error| Failure::Usage(error.to_string()))
 }
 
 fn tls(settings: &Settings) -> Result<Option<Tls>, Failure> {

@@ -133,7 +133,7 @@ impl Add {
             ..NewServer::new(self.name, (driver.rules)(), &self.url, secret)
         };
         // The driver's own look at address, user, pins and certificates; nothing is sent.
-        panels::open(driver.name, settings(&new)).map_err(refused)?;
+        panels::open(driver.name, settings(&new)).map_err(|error| refused(&error))?;
         let keys = keyring(&app.config.settings, Role::Operator)?;
         let store = ledger(&app.config.settings, Patience::None).await?;
         let row = registry::add_server(&store, &keys, new).await?;
@@ -172,7 +172,7 @@ fn settings(new: &NewServer) -> ServerSettings {
 }
 
 /// What the driver says of the settings, which an operator may read.
-pub(super) fn refused(error: panels::PanelError) -> Failure {
+pub(super) fn refused(error: &panels::PanelError) -> Failure {
     use std::error::Error as _;
     let why = error
         .source()

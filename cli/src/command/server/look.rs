@@ -176,8 +176,7 @@ pub(super) async fn show(app: &App, name: &str) -> Result<(), Failure> {
         (
             "checked",
             row.checked_at
-                .map(|at| relative(at, now))
-                .unwrap_or_else(|| "never".to_owned()),
+                .map_or_else(|| "never".to_owned(), |at| relative(at, now)),
         ),
     ]);
     notes(app, &row);

@@ -66,7 +66,7 @@ async fn show(app: &App, row: &entity::server::Model) -> Result<(), Failure> {
     let port = if row.panel == "cpanel" { 2087 } else { 443 };
     let chain = present(&settings, port)
         .await
-        .map_err(|error| Failure::work(refused(error).to_string()))?;
+        .map_err(|error| Failure::work(refused(&error).to_string()))?;
     app.out
         .json(&json!({ "server": row.name, "pinned": pinned, "presented": chain }));
     for (at, certificate) in chain.iter().enumerate() {
