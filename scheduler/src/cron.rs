@@ -288,14 +288,29 @@ impl Cron {
             .one(self.store.writer_connection())
             .await?;
         match known {
-            // A clock that was set by a machine a long way ahead would stop the duty for as long.
+            // A machine whose clock runs far ahead must not stop the duty for as long.
             Some(row) if row.next_at > now + every + DAY_MS => {
-                self.set_clock(name, now, now).await?;
-                Ok(false)
+                self.take_back(&row, now + every, now).await
             }
             Some(_) => Ok(false),
             None => self.insert_clock(name, now + every, now).await,
         }
+    }
+
+    async fn take_back(
+        &self,
+        ahead: &schedule::Model,
+        next_at: i64,
+        now: i64,
+    ) -> Result<bool, StoreError> {
+        let won = schedule::Entity::update_many()
+            .col_expr(schedule::Column::NextAt, Expr::value(next_at))
+            .col_expr(schedule::Column::LastAt, Expr::value(now))
+            .filter(schedule::Column::Name.eq(ahead.name.as_str()))
+            .filter(schedule::Column::NextAt.eq(ahead.next_at))
+            .exec(self.store.writer_connection())
+            .await?;
+        Ok(won.rows_affected == 1)
     }
 
     /// `false` = another scheduler was first.

@@ -17,4 +17,4 @@ pub mod wait;
 
 pub use caller::{Caller, Scope, UnknownScope};
 pub use problem::Problem;
-pub use serve::{Options, ReadyProbe, Scheduler, Serving, StartError, Tls};
+pub use serve::{Duties, Options, ReadyProbe, Scheduler, Serving, StartError, Tls};

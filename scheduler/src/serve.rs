@@ -42,6 +42,8 @@ pub struct Options {
     pub tls: Option<Tls>,
     /// Requests that each token may make a second.
     pub requests_a_second: u32,
+    /// What it does besides answering.
+    pub duties: Duties,
     /// How long things are kept.
     pub retention: Retention,
     /// What `/metrics` shows.
@@ -59,6 +61,7 @@ impl Options {
             insecure_listen: false,
             tls: None,
             requests_a_second: 100,
+            duties: Duties::ClockAndTopUp,
             retention: Retention::default(),
             metrics: None,
             workers_ready: None,
@@ -73,6 +76,15 @@ impl std::fmt::Debug for Options {
             .field("tls", &self.tls.is_some())
             .finish_non_exhaustive()
     }
+}
+
+/// What a scheduler does besides answering.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Duties {
+    /// The clock (nightly statistics, month close, retention) and the top-up of the doorbell.
+    ClockAndTopUp,
+    /// Nothing: other schedulers on the same database do.
+    None,
 }
 
 /// A certificate chain and its key, PEM.
@@ -171,13 +183,12 @@ impl Scheduler {
         until(&mut tasks, &ended, async move { waiters.run(&bell).await });
         let bell = doorbell.clone();
         until(&mut tasks, &ended, async move { bell.listen().await });
-        until(
-            &mut tasks,
-            &ended,
-            top_up(store.clone(), TopUp::new(store.clone(), doorbell.clone())),
-        );
-        let cron = Cron::new(store.clone(), doorbell, keyring, options.retention);
-        until(&mut tasks, &ended, tick(store, cron));
+        if options.duties == Duties::ClockAndTopUp {
+            let filler = TopUp::new(store.clone(), doorbell.clone());
+            until(&mut tasks, &ended, top_up(store.clone(), filler));
+            let cron = Cron::new(store.clone(), doorbell, keyring, options.retention);
+            until(&mut tasks, &ended, tick(store, cron));
+        }
         tracing::info!(%address, "Listening on {address}");
         Ok(Serving { address, tasks })
     }

@@ -61,6 +61,28 @@ impl From<sea_orm::DbErr> for Stop {
     }
 }
 
+/// The fields that are not right, so that all are told at once; each once, with the first reason found.
+#[derive(Default)]
+struct Wrong(Vec<FieldError>);
+
+impl Wrong {
+    /// Keeps the fields of a refusal and goes on; any other problem ends the check.
+    fn keep<T>(&mut self, result: Result<T, Stop>) -> Result<Option<T>, Stop> {
+        match result {
+            Ok(value) => Ok(Some(value)),
+            Err(Stop(problem)) if problem.errors.is_empty() => Err(Stop(problem)),
+            Err(Stop(problem)) => {
+                for error in problem.errors {
+                    if self.0.iter().all(|known| known.field != error.field) {
+                        self.0.push(error);
+                    }
+                }
+                Ok(None)
+            }
+        }
+    }
+}
+
 /// Checks the requests of one call.
 pub(super) struct Checker<'a> {
     pub(super) store: &'a Store,
@@ -124,29 +146,33 @@ impl Checker<'_> {
             None => None,
         };
         let account = request.account.unwrap_or_default();
+        let mut wrong = Wrong::default();
         let (target, server) = match kind {
             JobKind::Create => {
                 let server = named.ok_or_else(|| Stop::field("server", "is required"))?;
-                (new_account(&account, &server)?, server)
+                (wrong.keep(new_account(&account, &server))?, server)
             }
             kind if kind.has_account() => {
                 let meant = self.find_account(kind, named, &account).await?;
-                (meant.target, meant.server)
+                (Some(meant.target), meant.server)
             }
             _ => {
                 let server = named.ok_or_else(|| Stop::field("server", "is required"))?;
-                (Target::Nobody, server)
+                (Some(Target::Nobody), server)
             }
         };
-        let limits = limits(account.limits.as_ref())?;
-        by_the_rules(kind, &account, &limits, &server)?;
-        let spec = spec(
-            kind,
-            &account,
-            limits,
-            request.month.as_deref(),
-            request.import,
-        )?;
+        let limits = wrong
+            .keep(limits(account.limits.as_ref()))?
+            .unwrap_or_default();
+        wrong.keep(by_the_rules(kind, &account, &limits, &server))?;
+        let (month, import) = (request.month.as_deref(), request.import);
+        let spec = wrong.keep(spec(kind, &account, limits, month, import))?;
+        let (Some(spec), Some(target)) = (spec, target) else {
+            return Err(Stop::fields(wrong.0));
+        };
+        if !wrong.0.is_empty() {
+            return Err(Stop::fields(wrong.0));
+        }
         Ok(Checked {
             spec,
             server,
@@ -359,18 +385,24 @@ fn spec(
 }
 
 fn create(account: &AccountRequest, limits: Limits) -> Result<CreateAccount, Stop> {
-    let domain = account
-        .domain
+    let mut wrong = Wrong::default();
+    let domain = match account.domain.as_deref() {
+        Some(text) => wrong.keep(parse("account.domain", text))?,
+        None => wrong.keep(Err(Stop::field("account.domain", "is required")))?,
+    };
+    let email = account
+        .email
         .as_deref()
-        .ok_or_else(|| Stop::field("account.domain", "is required"))?;
+        .map(|text| parse("account.email", text));
+    let email = wrong.keep(email.transpose())?;
+    let package = wrong.keep(package(account))?;
+    let (Some(domain), Some(email), Some(package)) = (domain, email, package) else {
+        return Err(Stop::fields(wrong.0));
+    };
     Ok(CreateAccount {
-        domain: parse("account.domain", domain)?,
-        email: account
-            .email
-            .as_deref()
-            .map(|text| parse("account.email", text))
-            .transpose()?,
-        package: package(account)?,
+        domain,
+        email,
+        package,
         limits,
         dedicated_ip: account.dedicated_ip.unwrap_or(false),
         panel: account.panel.clone().unwrap_or_default(),

@@ -1,0 +1,16 @@
+//! The scheduler as its clients meet it: over HTTP, on SQLite in a temporary folder.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
+
+mod auth;
+mod clock;
+mod intake;
+mod looking;
+mod secrets;
+mod setup;
+mod support;
+mod waiting;
