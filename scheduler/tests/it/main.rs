@@ -1,10 +1,6 @@
 //! The scheduler as its clients meet it: over HTTP, on SQLite in a temporary folder.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test fails by panicking"
-)]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod auth;
 mod clock;

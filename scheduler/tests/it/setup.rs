@@ -61,7 +61,8 @@ async fn settings_that_cannot_be_right_are_refused_and_leave_nothing() {
             "{url}"
         );
     }
-    let wrong: [(&str, fn(&mut NewServer)); 4] = [
+    type Change = fn(&mut NewServer);
+    let wrong: [(&str, Change); 4] = [
         ("pin", |new| new.pins = vec!["sha256/short".into()]),
         ("ca", |new| new.ca_pem = Some("no pem".into())),
         ("stats-at", |new| new.stats_at = 1440),
