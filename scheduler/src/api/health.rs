@@ -1,4 +1,4 @@
-//! Whether this process, and Hostler as a whole, can work.
+//! Whether this process, and Hostler as a whole, can work; and what there is not.
 
 use axum::Json;
 use axum::extract::State;
@@ -11,9 +11,10 @@ use entity::{
 use jobs::Lane;
 use jobs::store::{Store, StoreError};
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Api;
+use crate::Problem;
 
 /// A job that is due and free to start for so long, while nothing runs, means that there is no worker.
 const NO_WORKER_AFTER_MS: i64 = 30_000;
@@ -109,4 +110,25 @@ pub(crate) async fn metrics(State(api): State<Api>) -> Response {
         .map(metrics_exporter_prometheus::PrometheusHandle::render)
         .unwrap_or_default();
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
+}
+
+/// A path that does not exist.
+pub(crate) async fn no_such_path() -> Problem {
+    Problem::not_found("such path; GET /openapi.json lists them")
+}
+
+/// A method that the path does not take.
+pub(crate) async fn no_such_method() -> Response {
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "no_such_method",
+        "The path does not take this method",
+        "GET /openapi.json lists them",
+    )
+    .into_response()
+}
+
+/// Nothing but a word: the process answers.
+pub(crate) async fn alive() -> Json<Value> {
+    Json(json!({"alive": true}))
 }

@@ -6,11 +6,13 @@ mod extract;
 mod health;
 mod jobs;
 mod limits;
+mod lookup;
 mod operate;
 mod secret;
 mod servers;
 mod usage;
 mod view;
+mod view_of;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,10 +37,8 @@ use crate::registry::RegistryError;
 use crate::serve::ReadyProbe;
 use crate::wait::Waiters;
 use limits::Limits;
-pub use view::{
-    AccountRef, AttemptView, ErrorView, EventView, JobView, OperatorView, WaitingView, job_view,
-    job_views,
-};
+pub use view::{AccountRef, AttemptView, ErrorView, EventView, JobView, OperatorView, WaitingView};
+pub use view_of::{job_view, job_views};
 
 /// Longest body of a request, in bytes.
 const BODY: usize = 64 * 1024;
@@ -140,12 +140,12 @@ impl Api {
             .route("/v1/accounts/{id}", get(accounts::one))
             .route("/v1/accounts/{id}/traffic", get(accounts::traffic))
             .route("/v1/usage", get(usage::month))
-            .route("/healthz", get(jobs::alive))
+            .route("/healthz", get(health::alive))
             .route("/readyz", get(health::ready))
             .route("/metrics", get(health::metrics))
             .route("/openapi.json", get(|| async { Json(document()) }))
-            .fallback(jobs::no_such_path)
-            .method_not_allowed_fallback(jobs::no_such_method);
+            .fallback(health::no_such_path)
+            .method_not_allowed_fallback(health::no_such_method);
         routes
             .layer(DefaultBodyLimit::max(BODY))
             .layer(from_fn(guard))

@@ -7,6 +7,7 @@ mod account;
 mod check;
 mod request;
 mod servers;
+mod spec;
 
 use std::collections::HashMap;
 use std::sync::Arc;

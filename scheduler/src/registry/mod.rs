@@ -4,6 +4,7 @@
 mod accounts;
 mod months;
 mod platforms;
+mod removal;
 mod servers;
 mod tokens;
 mod usage;
@@ -15,10 +16,8 @@ pub use accounts::{AccountFilter, Traffic};
 pub use accounts::{AccountPage, account_by_id, account_traffic, accounts, live_accounts};
 pub use months::{Closed, close_month, open_months};
 pub use platforms::{OPERATOR_PLATFORM, add_platform, platform_named, platforms};
-pub use servers::{
-    NewServer, Removed, ServerChange, add_server, remove_server, server_named, servers,
-    update_server,
-};
+pub use removal::{Removed, remove_server};
+pub use servers::{NewServer, ServerChange, add_server, server_named, servers, update_server};
 pub use tokens::{CreatedToken, NewToken, caller_of, create_token, revoke_token, tokens};
 pub use usage::{UsageRow, month_csv, month_usage};
 pub use webhooks::{AddedWebhook, add_webhook, remove_webhook, rotate_webhook, webhooks};
