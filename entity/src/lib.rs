@@ -7,6 +7,7 @@ pub mod account;
 pub mod api_token;
 pub mod attempt;
 pub mod billing_platform;
+pub mod installation;
 pub mod ip_address;
 pub mod job;
 pub mod job_event;

@@ -11,6 +11,7 @@ mod m0004_usage;
 mod m0005_platform;
 mod m0006_secret;
 mod m0007_schedule;
+mod m0008_installation;
 mod schema;
 
 /// All changes, oldest first.
@@ -27,6 +28,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0005_platform::Migration),
             Box::new(m0006_secret::Migration),
             Box::new(m0007_schedule::Migration),
+            Box::new(m0008_installation::Migration),
         ]
     }
 }

@@ -6,8 +6,8 @@
 use std::collections::BTreeSet;
 
 use entity::{
-    account, api_token, attempt, billing_platform, ip_address, job, job_event, schedule, secret,
-    server, usage_ledger, usage_month, usage_reading, webhook_endpoint,
+    account, api_token, attempt, billing_platform, installation, ip_address, job, job_event,
+    schedule, secret, server, usage_ledger, usage_month, usage_reading, webhook_endpoint,
 };
 use migration::{Migrator, MigratorTrait};
 use sea_orm::prelude::ColumnType;
@@ -19,11 +19,12 @@ use sea_orm::{
 use tests::on_every_database;
 use tests::servers::{Kind, TestDatabase};
 
-const TABLES: [&str; 14] = [
+const TABLES: [&str; 15] = [
     "account",
     "api_token",
     "attempt",
     "billing_platform",
+    "installation",
     "ip_address",
     "job",
     "job_event",
@@ -157,6 +158,7 @@ on_every_database! {
         round_trip::<webhook_endpoint::ActiveModel>(&connection).await;
         round_trip::<secret::ActiveModel>(&connection).await;
         round_trip::<schedule::ActiveModel>(&connection).await;
+        round_trip::<installation::ActiveModel>(&connection).await;
     }
 
     async fn names_are_told_apart_by_case(db: &TestDatabase) {

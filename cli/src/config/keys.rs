@@ -56,7 +56,7 @@ pub const KEYS: &[Key] = &[
     .flag("--data-dir"),
     Key::new(
         "deployment",
-        "1 to 12 letters and digits that mark the accounts made by this installation on panels that keep a marker. Never change it once accounts exist.",
+        "At most 12 letters and digits that mark the accounts made by this installation on panels that keep a marker; empty = a name that the ledger draws once. Never change it once accounts exist.",
     ),
     Key::new("log.format", "`text` or `json`.").flag("--log-format"),
     Key::new(

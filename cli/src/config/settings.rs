@@ -151,7 +151,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             data_dir: PathBuf::from("./hostler-data"),
-            deployment: "1".to_owned(),
+            deployment: String::new(),
             log: Log {
                 format: LogFormat::Text,
                 level: "info".to_owned(),

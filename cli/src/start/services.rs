@@ -22,6 +22,8 @@ pub(crate) struct Ground {
     pub(crate) store: Store,
     pub(crate) bell: Doorbell,
     pub(crate) keys: Arc<Keyring>,
+    /// Marks this installation's accounts on panels.
+    pub(crate) deployment: String,
 }
 
 impl Ground {
@@ -30,7 +32,25 @@ impl Ground {
         let keys = Arc::new(keyring(settings, role)?);
         let bell = doorbell(settings).await?;
         let store = ledger(settings, Patience::Endless).await?;
-        Ok(Self { store, bell, keys })
+        Self::on(settings, store, bell, keys).await
+    }
+
+    async fn on(
+        settings: &Settings,
+        store: Store,
+        bell: Doorbell,
+        keys: Arc<Keyring>,
+    ) -> Result<Self, Failure> {
+        let deployment = match settings.deployment.as_str() {
+            "" => store.installation_name().await?,
+            named => named.to_owned(),
+        };
+        Ok(Self {
+            store,
+            bell,
+            keys,
+            deployment,
+        })
     }
 
     /// For everything in one process: makes its keys, and brings its own SQLite up to date.
@@ -38,7 +58,7 @@ impl Ground {
         let keys = Arc::new(keyring(settings, Role::Everything)?);
         let bell = doorbell(settings).await?;
         let store = embedded_ledger(settings).await?;
-        Ok(Self { store, bell, keys })
+        Self::on(settings, store, bell, keys).await
     }
 }
 
@@ -139,7 +159,7 @@ pub(crate) fn worker(
         doorbell: ground.bell.clone(),
         keyring: Arc::clone(&ground.keys),
         webhooks: Arc::new(webhooks),
-        deployment: settings.deployment.clone(),
+        deployment: ground.deployment.clone(),
         health: Arc::clone(&health),
     };
     let task = tokio::spawn(worker::start(options, signals.asked()));

@@ -12,6 +12,7 @@ mod claim;
 mod error;
 mod finish;
 mod gate;
+mod installation;
 mod line;
 mod operate;
 mod pick;
