@@ -1,0 +1,371 @@
+//! The README's tutorial, run as it is printed: its commands by a shell against the built binary, its
+//! outputs compared with what they say now.
+//!
+//! Blocks that begin with ```` ```console tutorial ```` are run. Words with a digit in them may differ from
+//! the README (ids, times, pins, figures), `...` stands for anything. An id that the README shows in an
+//! output and uses in a later command is replaced by the one of this run.
+
+#![expect(
+    clippy::expect_used,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking; the path of programs comes from the test run"
+)]
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use regex::Regex;
+use tests::installation::{binary, free_port};
+
+const README: &str = include_str!("../../README.md");
+/// Shorter words with a digit are figures, not names of something.
+const ID: usize = 12;
+
+/// A command with the output that the README shows.
+#[derive(Debug, PartialEq)]
+struct Step {
+    command: String,
+    output: Vec<String>,
+}
+
+/// The steps of all blocks with that first line.
+fn steps(text: &str, opening: &str) -> Vec<Step> {
+    let mut steps: Vec<Step> = Vec::new();
+    let mut lines = text.lines();
+    while lines.by_ref().any(|line| line == opening) {
+        for line in lines.by_ref().take_while(|line| *line != "```") {
+            match (line.strip_prefix("$ "), steps.last_mut()) {
+                (Some(command), _) => steps.push(Step {
+                    command: command.to_owned(),
+                    output: Vec::new(),
+                }),
+                (None, Some(step)) if step.command.ends_with('\\') => {
+                    step.command.push('\n');
+                    step.command.push_str(line);
+                }
+                (None, Some(step)) => step.output.push(line.to_owned()),
+                (None, None) => panic!("output without a command: {line}"),
+            }
+        }
+    }
+    steps
+}
+
+/// What may differ between two runs, made equal.
+struct Sameness {
+    ago: Regex,
+    amount: Regex,
+    word: Regex,
+}
+
+impl Sameness {
+    fn new() -> Self {
+        let regex = |text: &str| Regex::new(text).expect("the pattern is right");
+        Self {
+            ago: regex(r"\d+ (s|min|h) ago"),
+            amount: regex(r"\d[\d.]* (ms|s|min|B|KiB|MiB|GiB)\b"),
+            word: regex(r"[\w.:/+=-]*\d[\w.:/+=-]*"),
+        }
+    }
+
+    fn plain(&self, line: &str) -> String {
+        let line = self.ago.replace_all(line, "now");
+        let line = self.amount.replace_all(&line, "#");
+        let line = self.word.replace_all(&line, "#");
+        line.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
+    fn fits(&self, shown: &str, said: &str) -> bool {
+        let said = self.plain(said);
+        match shown.strip_suffix("...") {
+            Some(beginning) => said.starts_with(self.plain(beginning).as_str()),
+            None => said == self.plain(shown),
+        }
+    }
+
+    /// Pairs of shown and said lines, where all that is shown was said in that order.
+    fn pairs<'a>(
+        &self,
+        shown: &'a [String],
+        said: &'a [String],
+    ) -> Option<Vec<(&'a str, &'a str)>> {
+        match (shown, said) {
+            ([], []) => Some(Vec::new()),
+            ([gap, rest @ ..], _) if gap == "..." => {
+                (0..=said.len()).find_map(|skipped| self.pairs(rest, &said[skipped..]))
+            }
+            ([line, rest @ ..], [heard, others @ ..]) if self.fits(line, heard) => {
+                let mut pairs = self.pairs(rest, others)?;
+                pairs.push((line, heard));
+                Some(pairs)
+            }
+            _ => None,
+        }
+    }
+
+    /// The README's ids and this run's.
+    fn ids(&self, pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        let words = |line| {
+            self.word
+                .find_iter(line)
+                .map(|word| word.as_str().to_owned())
+        };
+        pairs
+            .iter()
+            .flat_map(|(shown, said)| words(shown).zip(words(said)))
+            .filter(|(shown, _)| shown.len() >= ID)
+            .collect()
+    }
+}
+
+/// A clean folder with `hostler` on the path, as a newcomer has it.
+struct Newcomer {
+    folder: tempfile::TempDir,
+    /// Addresses of the README and those of this run.
+    known: BTreeMap<String, String>,
+    exports: Vec<String>,
+    same: Sameness,
+}
+
+impl Newcomer {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let bin = folder.path().join("bin");
+        std::fs::create_dir(&bin).expect("a folder can be made");
+        let hostler = binary().canonicalize().expect("the binary is there");
+        symlink(hostler, bin.join("hostler")).expect("a link can be made");
+        let known = [2087, 2443, 8080].map(|port| {
+            let address = |port: u16| format!("127.0.0.1:{port}");
+            (address(port), address(free_port()))
+        });
+        Self {
+            folder,
+            known: known.into(),
+            exports: Vec::new(),
+            same: Sameness::new(),
+        }
+    }
+
+    fn shell(&self, script: &str) -> Command {
+        let path = std::env::var("PATH").unwrap_or_default();
+        let mut command = Command::new("bash");
+        command
+            .args(["-c", script])
+            .current_dir(self.folder.path())
+            .env(
+                "PATH",
+                format!("{}:{path}", self.folder.path().join("bin").display()),
+            )
+            .env("HOSTLER_WORKER__POLL_SECONDS", "1")
+            .env("NO_COLOR", "1")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        for elsewhere in ["DATABASE_URL", "REDIS_URL", "HOSTLER_DATA_DIR", "TOKEN"] {
+            command.env_remove(elsewhere);
+        }
+        command
+    }
+
+    /// With the addresses and ids of this run; the longest first, since one may be a part of another.
+    fn mine(&self, command: &str) -> String {
+        let mut known: Vec<_> = self.known.iter().collect();
+        known.sort_by_key(|(shown, _)| std::cmp::Reverse(shown.len()));
+        known
+            .into_iter()
+            .fold(command.to_owned(), |text, (shown, mine)| {
+                text.replace(shown, mine)
+            })
+    }
+
+    /// Runs a step to its end, and learns its ids.
+    fn run(&mut self, step: &Step) {
+        let command = self.mine(&step.command);
+        if command.starts_with("export ") {
+            self.exports.push(command);
+            return;
+        }
+        let script = format!("{}\n( {command} ) 2>&1", self.exports.join("\n"));
+        let output = self.shell(&script).output().expect("a shell can be run");
+        let said: Vec<String> = String::from_utf8_lossy(&output.stdout)
+            .lines()
+            .map(str::to_owned)
+            .collect();
+        assert!(
+            output.status.success(),
+            "{command}\nended with {}: {said:#?}",
+            output.status
+        );
+        let shown = without_blank_end(&step.output);
+        let pairs = self.same.pairs(shown, without_blank_end(&said));
+        let Some(pairs) = pairs else {
+            panic!(
+                "the README shows another output for\n{command}\n{}",
+                said.join("\n")
+            );
+        };
+        let ids = self.same.ids(&pairs);
+        self.known.extend(ids);
+    }
+}
+
+fn without_blank_end(lines: &[String]) -> &[String] {
+    let end = lines
+        .iter()
+        .rposition(|line| !line.trim().is_empty())
+        .map_or(0, |last| last + 1);
+    &lines[..end]
+}
+
+/// A program that runs beside the others; killed when dropped.
+struct Beside {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Beside {
+    fn start(newcomer: &Newcomer, command: &str) -> Self {
+        let command = newcomer.mine(command.trim_end_matches('&'));
+        let mut child = newcomer
+            .shell(&format!("exec {command}"))
+            .spawn()
+            .expect("a program can be started");
+        let (tell, lines) = channel();
+        let (out, err) = (child.stdout.take(), child.stderr.take());
+        hear(out.expect("standard output is piped"), tell.clone());
+        hear(err.expect("standard error is piped"), tell);
+        Self { child, lines }
+    }
+
+    /// Waits until it has said such a line.
+    fn until(&self, fits: impl Fn(&str) -> bool) -> String {
+        let mut said = Vec::new();
+        for line in &self.lines {
+            if fits(&line) {
+                return line;
+            }
+            said.push(line);
+        }
+        panic!("it ended without the line that was waited for: {said:#?}")
+    }
+}
+
+fn hear(from: impl std::io::Read + Send + 'static, tell: Sender<String>) {
+    std::thread::spawn(move || {
+        for line in BufReader::new(from).lines().map_while(Result::ok) {
+            // Also when nobody listens any more: a full pipe would stop the program.
+            let _ = tell.send(line);
+        }
+    });
+}
+
+#[test]
+fn the_tutorial_does_what_the_readme_shows() {
+    let mut newcomer = Newcomer::new();
+    let mut beside = Vec::new();
+    let mut servers = Vec::new();
+    for step in steps(README, "```console tutorial background") {
+        let program = Beside::start(&newcomer, &step.command);
+        for shown in step.output.iter().filter(|line| *line != "...") {
+            program.until(|said| newcomer.same.fits(shown, said));
+        }
+        if step.command.contains("simulate") {
+            let line = program.until(|said| said.trim_start().starts_with("hostler server add"));
+            servers.push(line.trim().to_owned());
+        }
+        beside.push(program);
+    }
+    assert_eq!((beside.len(), servers.len()), (3, 2), "of the first block");
+
+    let steps = steps(README, "```console tutorial");
+    for step in &steps {
+        let printed = servers
+            .iter()
+            .find(|line| newcomer.same.plain(line) == newcomer.same.plain(&step.command));
+        match printed {
+            Some(line) => newcomer.run(&Step {
+                command: line.clone(),
+                output: step.output.clone(),
+            }),
+            None => {
+                assert!(
+                    !step.command.starts_with("hostler server add"),
+                    "the pretend panel prints another line: {servers:#?}"
+                );
+                newcomer.run(step);
+            }
+        }
+    }
+    println!("{} commands of the README's tutorial were run", steps.len());
+    assert!(steps.len() > 15, "the tutorial was found");
+}
+
+#[test]
+fn what_differs_is_noticed() {
+    let same = Sameness::new();
+    let lines = |texts: &[&str]| {
+        texts
+            .iter()
+            .map(|text| (*text).to_owned())
+            .collect::<Vec<_>>()
+    };
+    let said = lines(&[
+        "01M80H589YFT57KGVDFVG0R8J5  succeeded",
+        "a",
+        "b",
+        "took 84 ms, 3 s ago",
+    ]);
+    for (shown, fits) in [
+        (
+            lines(&[
+                "01AAAAAAAAAAAAAAAAAAAAAAAA succeeded",
+                "...",
+                "took 1.2 s, now",
+            ]),
+            true,
+        ),
+        (lines(&["01AAAAAAAAAAAAAAAAAAAAAAAA failed", "..."]), false),
+        (lines(&["01AAAAAAAAAAAAAAAAAAAAAAAA succeeded"]), false),
+        (lines(&["...", "b"]), false),
+        (lines(&["...", "took ..."]), true),
+    ] {
+        assert_eq!(same.pairs(&shown, &said).is_some(), fits, "{shown:?}");
+    }
+}
+
+#[test]
+fn every_page_that_the_docs_link_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let link = Regex::new(r"\]\(([^)#:\s]+)(#[^)]*)?\)").expect("the pattern is right");
+    let docs = std::fs::read_dir(root.join("docs")).expect("docs can be read");
+    let pages = docs
+        .map(|entry| entry.expect("docs can be read").path())
+        .filter(|path| path.extension().is_some_and(|end| end == "md"))
+        .chain([root.join("README.md")]);
+    let mut links = 0;
+    for page in pages {
+        let text = std::fs::read_to_string(&page).expect("a page can be read");
+        let folder = page.parent().expect("a page is in a folder");
+        for found in link.captures_iter(&text) {
+            assert!(
+                folder.join(&found[1]).exists(),
+                "{} links {}",
+                page.display(),
+                &found[1]
+            );
+            links += 1;
+        }
+    }
+    assert!(links > 5, "only {links} links were found");
+}
