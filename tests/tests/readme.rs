@@ -200,6 +200,7 @@ impl Newcomer {
             "{command}\nended with {}: {said:#?}",
             output.status
         );
+        println!("$ {command}\n{}", said.join("\n"));
         let shown = without_blank_end(&step.output);
         let pairs = self.same.pairs(shown, without_blank_end(&said));
         let Some(pairs) = pairs else {
@@ -368,4 +369,70 @@ fn every_page_that_the_docs_link_is_there() {
         }
     }
     assert!(links > 5, "only {links} links were found");
+}
+
+/// The first cells of the tables under that heading, split into their codes.
+fn codes(page: &str, heading: &str) -> Vec<String> {
+    let code = Regex::new(r"`([a-z_]+)`").expect("the pattern is right");
+    let (_, section) = page.split_once(heading).expect("the page has this heading");
+    section
+        .lines()
+        .skip(1)
+        .take_while(|line| !line.starts_with("## "))
+        .filter_map(|line| line.strip_prefix("| ")?.split(" | ").next())
+        .flat_map(|cell| code.captures_iter(cell).map(|found| found[1].to_owned()))
+        .collect()
+}
+
+fn sources(folder: &Path, text: &mut String) {
+    for entry in std::fs::read_dir(folder).expect("sources can be read") {
+        let path = entry.expect("sources can be read").path();
+        if path.is_dir() {
+            sources(&path, text);
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            text.push_str(&std::fs::read_to_string(&path).expect("sources can be read"));
+        }
+    }
+}
+
+#[test]
+fn every_code_of_the_operators_page_is_one_that_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let page =
+        std::fs::read_to_string(root.join("docs/operating.md")).expect("the page can be read");
+    let mut text = String::new();
+    for part in ["jobs", "worker", "panels", "scheduler"] {
+        sources(&root.join(part).join("src"), &mut text);
+    }
+    for (heading, least) in [
+        ("## What a job waits for", 8),
+        ("## What is held, and why", 17),
+        ("## What failed, and why", 30),
+    ] {
+        let codes = codes(&page, heading);
+        assert!(codes.len() >= least, "{heading}: {codes:?}");
+        for code in codes {
+            assert!(text.contains(&format!("\"{code}\"")), "{heading}: {code}");
+        }
+    }
+}
+
+/// Where the worker holds a job, it says why by a code that the page explains.
+#[test]
+fn every_hold_is_explained_on_the_operators_page() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let page =
+        std::fs::read_to_string(root.join("docs/operating.md")).expect("the page can be read");
+    let mut text = String::new();
+    sources(&root.join("worker/src"), &mut text);
+    let hold = Regex::new(r#"(?:Halt|Self)::(hold|refuse)\(\s*"([a-z_]+)""#)
+        .expect("the pattern is right");
+    let found: Vec<_> = hold.captures_iter(&text).collect();
+    assert!(found.len() > 15, "{} were found", found.len());
+    let held = codes(&page, "## What is held, and why");
+    let failed = codes(&page, "## What failed, and why");
+    for hold in found {
+        let (explained, code) = (if &hold[1] == "hold" { &held } else { &failed }, &hold[2]);
+        assert!(explained.iter().any(|known| known == code), "{code}");
+    }
 }
