@@ -37,12 +37,23 @@ pub enum Role {
 /// Makes what is not there yet. Returns the names of the files that were made; running it again is harmless.
 ///
 /// # Errors
-/// When the folder cannot be written, or holds a private key that others can read.
+/// When the folder cannot be written, holds a private key that others can read, or a public half without
+/// its private one.
 pub fn init(folder: &Path) -> Result<Vec<String>, Failure> {
     make_folder(folder)?;
     let mut made = Vec::new();
     for pair in PAIRS {
-        for name in [format!("{pair}.key"), format!("{pair}.key.next")] {
+        let (key, public) = (format!("{pair}.key"), format!("{pair}.pub"));
+        // A new key would not open what is sealed to the public half that is here.
+        if folder.join(&public).exists() && !folder.join(&key).exists() {
+            return Err(Failure::usage(
+                folder.join(&key).display().to_string(),
+                format!(
+                    "its public half is here, it is not: put it back, or move {public} away if it is lost"
+                ),
+            ));
+        }
+        for name in [key, format!("{pair}.key.next")] {
             if !folder.join(&name).exists() {
                 write_new(&folder.join(&name), &PrivateKey::generate().to_text())?;
                 made.push(name);

@@ -41,6 +41,19 @@ fn keys_are_for_their_owner_alone() {
 }
 
 #[test]
+fn a_lost_key_is_not_replaced_behind_its_public_half() {
+    let home = tempfile::tempdir().unwrap();
+    init(home.path()).unwrap();
+    let at = |name: &str| home.path().join(name);
+    fs::remove_file(at("worker.key")).unwrap();
+    let refused = init(home.path()).unwrap_err().to_string();
+    assert!(refused.contains("worker.key"), "{refused}");
+    assert!(!at("worker.key").exists());
+    fs::remove_file(at("worker.pub")).unwrap();
+    assert_eq!(init(home.path()).unwrap(), ["worker.key", "worker.pub"]);
+}
+
+#[test]
 fn a_role_has_only_the_keys_that_it_needs() {
     let home = tempfile::tempdir().unwrap();
     init(home.path()).unwrap();

@@ -14,7 +14,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
@@ -312,6 +312,40 @@ fn the_tutorial_does_what_the_readme_shows() {
     assert!(steps.len() > 15, "the tutorial was found");
 }
 
+/// The words of a command as a shell takes them apart, up to what is not its own.
+fn words(command: &str) -> Vec<String> {
+    let word = Regex::new(r#"'([^']*)'|"([^"]*)"|([^\s'"]+)"#).expect("the pattern is right");
+    word.captures_iter(command)
+        .map(|found| {
+            found
+                .iter()
+                .skip(1)
+                .flatten()
+                .map(|part| part.as_str())
+                .collect()
+        })
+        .take_while(|word: &String| !["&", "#", ";", "|"].contains(&word.as_str()))
+        .collect()
+}
+
+#[test]
+fn every_command_of_the_docs_is_one_that_the_binary_takes() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let command = Regex::new(r"(?m)^\$ (?:docker compose exec scheduler )?(hostler [^;\n]*)")
+        .expect("the pattern is right");
+    let mut taken = 0;
+    for page in pages(&root) {
+        let text = std::fs::read_to_string(&page).expect("a page can be read");
+        for found in command.captures_iter(&text) {
+            if let Err(error) = cli::parse(words(&found[1])) {
+                panic!("{}: {}: {error}", page.display(), &found[1]);
+            }
+            taken += 1;
+        }
+    }
+    assert!(taken > 30, "only {taken} commands were found");
+}
+
 #[test]
 fn what_differs_is_noticed() {
     let same = Sameness::new();
@@ -345,17 +379,22 @@ fn what_differs_is_noticed() {
     }
 }
 
+/// The README and every page of the docs.
+fn pages(root: &Path) -> Vec<PathBuf> {
+    std::fs::read_dir(root.join("docs"))
+        .expect("docs can be read")
+        .map(|entry| entry.expect("docs can be read").path())
+        .filter(|path| path.extension().is_some_and(|end| end == "md"))
+        .chain([root.join("README.md")])
+        .collect()
+}
+
 #[test]
 fn every_page_that_the_docs_link_is_there() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let link = Regex::new(r"\]\(([^)#:\s]+)(#[^)]*)?\)").expect("the pattern is right");
-    let docs = std::fs::read_dir(root.join("docs")).expect("docs can be read");
-    let pages = docs
-        .map(|entry| entry.expect("docs can be read").path())
-        .filter(|path| path.extension().is_some_and(|end| end == "md"))
-        .chain([root.join("README.md")]);
     let mut links = 0;
-    for page in pages {
+    for page in pages(&root) {
         let text = std::fs::read_to_string(&page).expect("a page can be read");
         let folder = page.parent().expect("a page is in a folder");
         for found in link.captures_iter(&text) {

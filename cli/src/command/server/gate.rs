@@ -9,7 +9,7 @@ use crate::App;
 use crate::command::operator;
 use crate::error::Failure;
 use crate::start::{Patience, doorbell, ledger};
-use crate::time::{future, now_ms, relative, span, stamp};
+use crate::time::{future, now_ms, span, stamp};
 
 /// Let no more jobs start on it; running ones go on.
 #[derive(Debug, Args)]
@@ -43,15 +43,13 @@ impl Pause {
             "paused_from": window.from.map(stamp),
             "paused_until": window.until.map(stamp),
         }));
-        let from = window
-            .from
-            .map_or_else(|| "now".to_owned(), |at| relative(at, now));
+        let from = window.from.map_or_else(|| "now on".to_owned(), stamp);
         let until = window.until.map_or_else(
             || "until `hostler server resume`".to_owned(),
             |at| format!("until {}", stamp(at)),
         );
         app.out.line(format!(
-            "{} is paused from {from} {until}; jobs that run go on.",
+            "{} is paused from {from}, {until}; jobs that run go on.",
             row.name
         ));
         Ok(())

@@ -150,6 +150,7 @@ pub(super) async fn show(app: &App, name: &str) -> Result<(), Failure> {
         ("host name", row.host_name.clone().unwrap_or_default()),
         ("user", row.user.clone().unwrap_or_default()),
         ("state", format!("{word} {why}").trim().to_owned()),
+        ("maintenance", window(&row, now)),
         ("accounts", accounts.to_string()),
         (
             "at one time",
@@ -181,6 +182,14 @@ pub(super) async fn show(app: &App, name: &str) -> Result<(), Failure> {
     ]);
     notes(app, &row);
     Ok(())
+}
+
+/// The maintenance window that runs or is to come.
+fn window(row: &server::Model, now: i64) -> String {
+    match (row.maintenance_from, row.maintenance_until) {
+        (Some(from), Some(end)) if end > now => format!("{} to {}", stamp(from), stamp(end)),
+        _ => String::new(),
+    }
 }
 
 /// What the last check found, one line each.
