@@ -1,11 +1,7 @@
 //! What is shipped beside the binary fits the binary: the composition's commands and variables, the
 //! image, the time that a stop is given.
 
-#![expect(
-    clippy::expect_used,
-    clippy::unwrap_used,
-    reason = "a test fails by panicking"
-)]
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

@@ -177,7 +177,7 @@ async fn every_row_is_settled(world: &World, log: &Log, operated: &Operated) {
         .await
         .expect("answered");
     assert_eq!(rows.len(), JOBS, "none lost, none doubled");
-    let cancelled = operated.cancelled.lock().expect("no panic");
+    let cancelled = operated.cancelled.lock().expect("no panic").clone();
     for row in &rows {
         let state: JobState = row.state.parse().expect("a known state");
         assert!(state.is_settled() && state != JobState::Held, "{row:?}");
