@@ -125,7 +125,8 @@ on_every_database! {
         let world = World::new(db).await;
         let backend = world.store.backend();
         let sql = match backend {
-            DbBackend::MySql => "SELECT @@session.tx_isolation AS level",
+            DbBackend::MySql => "SELECT variable_value AS level FROM information_schema.session_variables \
+                 WHERE variable_name IN ('tx_isolation', 'transaction_isolation') LIMIT 1",
             DbBackend::Postgres => "SELECT current_setting('transaction_isolation') AS level",
             _ => "SELECT 'one writer' AS level",
         };
