@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use hosting::{Bytes, LimitName, Month};
 
-use super::envelope::{Kind, Said};
+use super::envelope::{Got, Kind, Said};
 use super::read::{all_customers, customer_that_is};
 use super::shapes::{Customer, TrafficRow};
 use super::wire::Wire;
@@ -25,7 +25,7 @@ pub(super) async fn usage(wire: &Wire, month: Month) -> Result<UsageReport, Pane
         customers => customers,
     };
     match wire.traffic(month, None).await? {
-        Ok(got) => Ok(report(month, &customers, &got.value)),
+        Ok(got) => understood(month, &customers, &got),
         Err(said) if said.kind == Kind::NoCustomersAtAll => Ok(nobody(month)),
         Err(said) => Err(said.into_error()),
     }
@@ -39,8 +39,23 @@ pub(super) async fn usage_of(
 ) -> Result<UsageReport, PanelError> {
     let customer = customer_that_is(wire, &key.username).await?.value;
     let rows = wire.traffic(month, Some(&customer.login)).await?;
-    let rows = rows.map_err(Said::into_error)?.value;
-    Ok(report(month, &[customer], &rows))
+    understood(month, &[customer], &rows.map_err(Said::into_error)?)
+}
+
+/// The report, unless there are rows and not one of them could be used: that is no answer, and whoever
+/// asks again soon may get a better one.
+fn understood(
+    month: Month,
+    customers: &[Customer],
+    got: &Got<Vec<TrafficRow>>,
+) -> Result<UsageReport, PanelError> {
+    let report = report(month, customers, &got.value);
+    let read = report.accounts.iter().any(|row| row.traffic.is_some());
+    if !read && !got.value.is_empty() && !report.refused.is_empty() {
+        let what = "none of the traffic rows could be understood";
+        return Err(got.reply.unknown(what));
+    }
+    Ok(report)
 }
 
 fn nobody(month: Month) -> UsageReport {
