@@ -30,7 +30,7 @@ use std::time::Duration;
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
-    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
+    DbErr, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
 };
 
 pub use accounts::{AccountChange, Selector};
@@ -266,9 +266,29 @@ async fn open(options: &StoreOptions, connections: u32) -> Result<DatabaseConnec
                 })
             })
         });
-    Database::connect(connect)
-        .await
-        .map_err(|error| StoreError::unreachable(&options.url, &error))
+    match Database::connect(connect).await {
+        Ok(database) => Ok(database),
+        Err(error) => {
+            let error = reason(&options.url).await.unwrap_or(error);
+            Err(StoreError::unreachable(&options.url, &error))
+        }
+    }
+}
+
+/// Why the database cannot be reached. A pool says no more than that its patience is over; one connection
+/// without a pool says what is in its way.
+async fn reason(url: &str) -> Option<DbErr> {
+    use sea_orm::sqlx::{Connection, MySqlConnection, PgConnection};
+    let once = async {
+        match url.split(':').next() {
+            Some("postgres" | "postgresql") => PgConnection::connect(url).await.err(),
+            Some("mysql" | "mariadb") => MySqlConnection::connect(url).await.err(),
+            _ => None,
+        }
+    };
+    let answer = tokio::time::timeout(Duration::from_secs(2), once).await;
+    let error = answer.ok().flatten()?;
+    Some(DbErr::Conn(sea_orm::RuntimeErr::SqlxError(error.into())))
 }
 
 /// Pads a list for `IN (...)` to one of a few lengths by repeating its last element, so that there are
