@@ -41,6 +41,12 @@ pub struct Said {
 }
 
 impl Said {
+    /// What a command that was run by hand said.
+    #[must_use]
+    pub fn of(output: &Output) -> Self {
+        said(output)
+    }
+
     /// The JSON document that it printed.
     ///
     /// # Panics
@@ -193,20 +199,18 @@ impl Installation {
             .spawn()
             .expect("the binary can be started");
         let lines: Arc<Mutex<Vec<String>>> = Arc::default();
-        let (seen, mut changed) = watch::channel(0_usize);
+        let (seen, changed) = watch::channel(0_usize);
         let seen = Arc::new(seen);
         let stdout = child.stdout.take().expect("standard output is piped");
         let stderr = child.stderr.take().expect("standard error is piped");
         tokio::spawn(hear(stdout, Arc::clone(&lines), Arc::clone(&seen)));
         tokio::spawn(hear(stderr, Arc::clone(&lines), seen));
-        let role = Role { child, lines };
-        while !role.said().iter().any(|line| line.contains(ready)) {
-            assert!(
-                changed.changed().await.is_ok(),
-                "{args:?} ended: {:#?}",
-                role.said()
-            );
-        }
+        let mut role = Role {
+            child,
+            lines,
+            changed,
+        };
+        role.says(ready).await;
         role
     }
 }
@@ -238,9 +242,24 @@ fn said(output: &Output) -> Said {
 pub struct Role {
     child: tokio::process::Child,
     lines: Arc<Mutex<Vec<String>>>,
+    changed: watch::Receiver<usize>,
 }
 
 impl Role {
+    /// Waits until it has said a line that holds `words`.
+    ///
+    /// # Panics
+    /// When it ends without.
+    pub async fn says(&mut self, words: &str) {
+        while !self.said().iter().any(|line| line.contains(words)) {
+            assert!(
+                self.changed.changed().await.is_ok(),
+                "it ended without `{words}`: {:#?}",
+                self.said()
+            );
+        }
+    }
+
     /// What it has said so far.
     #[must_use]
     pub fn said(&self) -> Vec<String> {

@@ -8,4 +8,5 @@ pub mod installation;
 pub mod licence;
 pub mod rules;
 pub mod servers;
+pub mod stand;
 pub mod world;
