@@ -43,10 +43,10 @@ pub(crate) async fn lock_accounts(
     Ok(rows.into_iter().map(|row| (row.id, row)).collect())
 }
 
-/// Whether the head of an account's line may run. While the account's create has failed, only another
-/// go at it, or its removal, may.
+/// Whether the head of an account's line may run. While the account's create has failed, or has met an
+/// account of somebody else, only another go at it, or its removal, may.
 pub(crate) fn may_run(account_state: &str, kind: &str) -> bool {
-    account_state != AccountState::Failed.name()
+    ![AccountState::Failed.name(), AccountState::Conflict.name()].contains(&account_state)
         || kind == JobKind::Create.name()
         || kind == JobKind::Terminate.name()
 }
@@ -95,10 +95,11 @@ async fn prefer_a_way_out_of_failure(
     accounts: &BTreeMap<i64, String>,
     heads: &mut BTreeMap<i64, i64>,
 ) -> Result<(), DbErr> {
-    const UNMADE: [&str; 3] = [
+    const UNMADE: [&str; 4] = [
         AccountState::Requested.name(),
         AccountState::Provisioning.name(),
         AccountState::Failed.name(),
+        AccountState::Conflict.name(),
     ];
     let unmade: Vec<i64> = heads
         .keys()

@@ -292,6 +292,7 @@ async fn cancel_in(
     let unmade = [
         AccountState::Requested.name(),
         AccountState::Provisioning.name(),
+        AccountState::Conflict.name(),
     ]
     .contains(&account_state.as_str());
     if row.kind == JobKind::Create.name() && unmade {

@@ -241,7 +241,10 @@ async fn take_back(
         .col_expr(C::Owner, Expr::value(None::<String>))
         .col_expr(C::WorkerDeaths, Expr::col(C::WorkerDeaths).add(1));
     if in_doubt {
-        update = update.col_expr(C::DoubtSince, Expr::value(row.sent_at.or(row.doubt_since)));
+        // A new doubt: looks at an earlier one say nothing of it.
+        update = update
+            .col_expr(C::DoubtSince, Expr::value(row.sent_at.or(row.doubt_since)))
+            .col_expr(C::Looks, Expr::value(0));
     }
     update = if parked {
         update

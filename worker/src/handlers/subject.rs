@@ -15,10 +15,36 @@ use crate::identity::{Incarnation, incarnation};
 /// `no_such_account` when the panel has none; held as `other_incarnation` when the name belongs to
 /// another account by now.
 pub(super) async fn subject(attempt: &Attempt<'_>) -> Result<PanelAccount, Halt> {
-    match find(attempt).await? {
-        Some(found) => Ok(found),
-        None => Err(absent(attempt)),
+    if attempt.account_state() == Some(AccountState::Terminated) {
+        return Err(absent(attempt));
     }
+    let Some(found) = find(attempt).await? else {
+        return Err(absent(attempt));
+    };
+    if !was_made(attempt)
+        && incarnation(&attempt.recorded(), &found.evidence) == Incarnation::Unknown
+    {
+        attempt.doubt_is_resolved();
+        return Err(Halt::refuse(
+            "account_not_made",
+            "the account was not made by its create; what the panel has under that name is not known to be it",
+        ));
+    }
+    Ok(found)
+}
+
+/// Whether the account's row says that its create has made it, or that it was taken over. Else only
+/// evidence in the row proves that what stands under its name is it.
+fn was_made(attempt: &Attempt<'_>) -> bool {
+    !matches!(
+        attempt.account_state(),
+        Some(
+            AccountState::Requested
+                | AccountState::Provisioning
+                | AccountState::Failed
+                | AccountState::Conflict
+        )
+    )
 }
 
 /// The same, where its absence is an answer.

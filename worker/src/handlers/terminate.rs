@@ -2,14 +2,17 @@
 
 use async_trait::async_trait;
 use chrono::DateTime;
+use entity::job;
 use hosting::Month;
-use jobs::AccountState;
+use jobs::{AccountState, JobKind};
 use panels::{PanelAccount, PanelError};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 
 use super::{Handler, Observed, subject};
 use crate::attempt::{Attempt, Done, Halt};
 use crate::identity::{Expected, Incarnation, incarnation, is_ours};
 use crate::ledger::{self, Run};
+use crate::progress::Progress;
 use crate::verdict::{Doubt, Tries};
 
 pub(super) struct Terminate;
@@ -19,9 +22,13 @@ impl Handler for Terminate {
     type Todo = ();
 
     async fn observe(&self, attempt: &Attempt<'_>) -> Result<Observed<()>, Halt> {
+        if attempt.account_state() == Some(AccountState::Terminated) {
+            // Its name may be another account's by now.
+            return Ok(Observed::AlreadySo(Done::already_so()));
+        }
         let sent = attempt.doubt() == Doubt::Open;
         match subject::find(attempt).await? {
-            Some(found) if is_the_one(attempt, &found)? => Ok(Observed::ToDo(())),
+            Some(found) if is_the_one(attempt, &found).await? => Ok(Observed::ToDo(())),
             _ => {
                 note_gone(attempt);
                 let done = if sent {
@@ -53,7 +60,7 @@ fn note_gone(attempt: &Attempt<'_>) {
 ///
 /// # Errors
 /// Held as `other_incarnation` when it could be, but nothing proves it.
-fn is_the_one(attempt: &Attempt<'_>, found: &PanelAccount) -> Result<bool, Halt> {
+async fn is_the_one(attempt: &Attempt<'_>, found: &PanelAccount) -> Result<bool, Halt> {
     let known = incarnation(&attempt.recorded(), &found.evidence) == Incarnation::Same;
     let imported = attempt.account_state() == Some(AccountState::Importing);
     if known || imported {
@@ -65,7 +72,7 @@ fn is_the_one(attempt: &Attempt<'_>, found: &PanelAccount) -> Result<bool, Halt>
         marker: &marker,
         domain: key.domain.as_ref(),
         owner: attempt.server()?.user.as_deref(),
-        sent_at: Some(row.created_at),
+        sent_at: create_sent_at(attempt, row.id).await?,
         read_at: attempt.now(),
     };
     if is_ours(found, &expected) {
@@ -87,6 +94,22 @@ fn is_the_one(attempt: &Attempt<'_>, found: &PanelAccount) -> Result<bool, Halt>
     Err(subject::other_incarnation(
         "nothing proves that the account of that name on the panel is the one that this job means",
     ))
+}
+
+/// When the first create of that account left; `None` = none did, so nothing that is there is its work.
+async fn create_sent_at(attempt: &Attempt<'_>, account_id: i64) -> Result<Option<i64>, Halt> {
+    let steps: Vec<Option<String>> = job::Entity::find()
+        .select_only()
+        .column(job::Column::Progress)
+        .filter(job::Column::AccountId.eq(account_id))
+        .filter(job::Column::Kind.eq(JobKind::Create.name()))
+        .into_tuple()
+        .all(attempt.worker.store().reader())
+        .await?;
+    let sent = steps
+        .iter()
+        .filter_map(|steps| Progress::read(steps.as_deref()).first_sent_at);
+    Ok(sent.min())
 }
 
 /// The panel deletes its traffic with the account, so it is read before. `false` = it could not be, and
