@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use hosting::{Bytes, Limit, Month};
-use panels::{AccountUsage, Counter, UsageReport};
+use panels::{AccountUsage, Counter, PanelError, UsageReport};
 use serde_json::{Value, json};
 
 use crate::replay::{Replay, acme, listing, record, recorded};
@@ -115,7 +115,11 @@ async fn rows_that_cannot_be_understood_book_nothing_for_their_customer() {
         assert_eq!(report.refused.len(), 1);
         assert_eq!(report.refused[0].0, "acme");
     }
-    let huge = [row(1, 3, &json!(i64::MAX)), row(2, 3, &json!(1))];
+    let huge = [
+        row(1, 3, &json!(i64::MAX)),
+        row(2, 3, &json!(1)),
+        row(3, 6, &json!(1)),
+    ];
     assert_eq!(reported(listing(&huge)).await.refused[0].0, "acme");
 }
 
@@ -134,13 +138,37 @@ async fn two_rows_a_day_count_and_a_repeated_row_does_not() {
 
 #[tokio::test]
 async fn traffic_of_nobody_who_is_listed_is_named_and_not_booked() {
-    let report = reported(listing(&[row(1, 99, &json!(10)), json!({"id": 2})])).await;
+    let rows = [
+        row(1, 99, &json!(10)),
+        json!({"id": 2}),
+        row(3, 3, &json!(10)),
+    ];
+    let report = reported(listing(&rows)).await;
+    assert_eq!(of(&report, "acme").traffic, bytes(10));
     let names: Vec<_> = report
         .refused
         .iter()
         .map(|(name, _)| name.as_str())
         .collect();
     assert_eq!(names, ["*", "#99"]);
+}
+
+#[tokio::test]
+async fn rows_of_which_none_can_be_used_are_no_answer() {
+    for rows in [
+        vec![json!({"id": 1}), json!({"id": 2})],
+        vec![row(1, 99, &json!(10))],
+        vec![row(1, 3, &json!("5 GB")), row(2, 6, &json!(-1))],
+    ] {
+        let replay = Replay::of([
+            ("Customers.listing", customers()),
+            ("Traffic.listing", listing(&rows)),
+        ]);
+        let error = replay.driver.usage(november()).await.unwrap_err();
+        assert!(matches!(error, PanelError::Transient(_)), "{error:?}");
+    }
+    let none_yet = reported(listing(&[])).await;
+    assert_eq!(of(&none_yet, "acme").traffic, None);
 }
 
 #[tokio::test]
