@@ -114,7 +114,7 @@ mod tests {
         text.parse().unwrap()
     }
 
-    /// Every eighth zone of the database and the strangest ones, looked at every 20 hours for a year:
+    /// Every fortieth zone of the database and the strangest ones, looked at every 20 hours for a year:
     /// each local date is one night.
     #[test]
     fn every_local_date_has_one_night_in_every_time_zone() {
@@ -128,7 +128,7 @@ mod tests {
             chrono_tz::America::Scoresbysund,
             chrono_tz::Antarctica::Troll,
         ];
-        let some = chrono_tz::TZ_VARIANTS.into_iter().step_by(8);
+        let some = chrono_tz::TZ_VARIANTS.into_iter().step_by(40);
         for zone in some.chain(strange) {
             let day = |month, day| Utc.with_ymd_and_hms(2026, month, day, 14, 0, 0).unwrap();
             let (mut now, end) = (day(1, 1).timestamp_millis(), day(12, 31).timestamp_millis());
