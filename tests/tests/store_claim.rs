@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use hosting::Month;
-use jobs::store::{Finish, Outcome, Pause, ServerEffect, Target};
+use jobs::store::{Finish, NewJob, Outcome, Pause, ServerEffect, Target};
 use jobs::{JobSpec, JobState};
 use sea_orm::ActiveValue::Set;
 use tests::crew::{Crew, Fate};
@@ -250,6 +250,59 @@ on_every_database! {
         let account = world.account("e1").await;
         let next_hour = world.put(account, JobSpec::Terminate).await;
         assert_eq!(world.won(&[next_hour]).await, [next_hour]);
+    }
+
+    async fn the_guard_sees_what_was_scheduled_long_ago(db: &TestDatabase) {
+        let world = World::new(db).await;
+        world.change_server(world.server, |server| {
+            server.max_terminates = Set(2);
+            server.max_jobs = Set(10);
+        }).await;
+        let due_at = Some(world.store.now().await.expect("answered") + 200 * 60 * 60_000);
+        let mut ids = Vec::new();
+        for name in ["a1", "b1", "c1", "d1"] {
+            let account = world.account(name).await;
+            let job = NewJob { due_at, ..world.change(account, JobSpec::Terminate) };
+            ids.push(world.submit(job).await.job.id);
+        }
+        world.store.advance_clock(201 * 60 * MINUTE);
+        world.store.join_lines(10).await.expect("joined");
+        // One has ended and one runs: the third is one too many.
+        world.run(ids[0], done()).await;
+        assert_eq!(world.won(&ids[1..2]).await, ids[1..2]);
+        assert_eq!(world.won(&ids[2..]).await, NONE);
+        assert_eq!(world.job(ids[2]).await.hold_code.as_deref(), Some("terminate_guard"));
+    }
+
+    async fn creates_without_a_place_do_not_hide_what_has_one(db: &TestDatabase) {
+        let world = World::new(db).await;
+        world.change_server(world.server, |server| {
+            server.max_jobs = Set(4);
+            server.max_creates = Set(1);
+        }).await;
+        let mut creates = Vec::new();
+        for number in 0..6 {
+            let create = world.create(&format!("new{number}"));
+            creates.push(world.submit(create).await.job.id);
+        }
+        let account = world.account("acme").await;
+        let suspend = world.put(account, JobSpec::Suspend).await;
+        assert_eq!(world.won(&creates[..1]).await, creates[..1]);
+        let picked = world.store.pick(jobs::Lane::Interactive, 10).await.expect("picked");
+        let picked: Vec<i64> = picked.into_iter().map(|ring| ring.job_id).collect();
+        assert_eq!(picked, [suspend]);
+        assert_eq!(world.won(&picked).await, [suspend]);
+    }
+
+    async fn what_only_a_newer_worker_can_read_hides_nothing(db: &TestDatabase) {
+        let world = World::new(db).await;
+        world.change_server(world.server, |server| server.max_jobs = Set(2)).await;
+        let ids = unlocks(&world, 0..4).await;
+        for id in &ids[..3] {
+            set_payload(&world, *id, jobs::PAYLOAD_VERSION + 1, r#"{"kind":"unlock"}"#).await;
+        }
+        let picked = world.store.pick(jobs::Lane::Interactive, 10).await.expect("picked");
+        assert_eq!(picked.into_iter().map(|ring| ring.job_id).collect::<Vec<_>>(), ids[3..]);
     }
 
     async fn a_termination_that_has_begun_passes_the_guard(db: &TestDatabase) {

@@ -5,10 +5,12 @@
 use std::time::Duration;
 
 use hosting::PackageName;
-use jobs::store::{Cancelled, Finish, Intent, Outcome, Replayed};
+use jobs::store::{
+    AccountChange, Cancelled, Finish, Intent, Outcome, Replayed, ServerEffect, Target,
+};
 use jobs::{AccountState, JobSpec, JobState};
 use tests::on_every_database;
-use tests::world::{NONE, World, done, ended, held};
+use tests::world::{NONE, World, done, ended, held, job};
 
 fn package(name: &str) -> JobSpec {
     JobSpec::ChangePackage {
@@ -38,6 +40,53 @@ on_every_database! {
         assert_eq!(world.won(&[unlock]).await, NONE, "a retrying job keeps its place");
         world.run(suspend, done()).await;
         assert_eq!(world.ready().await, [unlock]);
+    }
+
+    async fn behind_a_conflict_that_was_taken_back_only_a_way_out_runs(db: &TestDatabase) {
+        let world = World::new(db).await;
+        let (account, [create, suspend, _]) = create_and_two_more(&world).await;
+        let won = world.claim_one(create).await;
+        let conflict = Finish {
+            account: Some(AccountChange {
+                state: Some(AccountState::Conflict),
+                ..AccountChange::default()
+            }),
+            ..ended(&won, held())
+        };
+        world.finish(&[conflict]).await;
+        let (done, rings) = world.store.cancel(create, "op", None).await.expect("cancelled");
+        assert_eq!((done, rings.len()), (Cancelled::Done, 0));
+        assert_eq!(world.won(&[suspend]).await, NONE);
+        assert_eq!(world.account_state(account).await, AccountState::Failed);
+        let end = world.put(account, JobSpec::Terminate).await;
+        assert_eq!(world.ready().await, [end]);
+    }
+
+    async fn a_good_check_takes_up_nothing_that_was_overtaken(db: &TestDatabase) {
+        let world = World::new(db).await;
+        let account = world.account("acme").await;
+        let refused = || Outcome::Held { code: "panel_auth".to_owned() };
+        let old = world.put(account, JobSpec::Suspend).await;
+        world.run(old, refused()).await;
+        let new = world.put(account, JobSpec::Unsuspend).await;
+        world.run(new, done()).await;
+        let last = world.put(account, JobSpec::Unlock).await;
+        world.run(last, refused()).await;
+        let check = world.submit(job(JobSpec::CheckConnection, Some(world.server), Target::Nobody)).await.job.id;
+        let won = world.claim_one(check).await;
+        let good = Finish {
+            server: ServerEffect::Checked {
+                version: None,
+                rules: serde_json::json!({}),
+                notes: serde_json::json!([]),
+                max_creates: 2,
+            },
+            ..ended(&won, done())
+        };
+        world.finish(&[good]).await;
+        assert_eq!(world.state(old).await, JobState::Held, "an unsuspend came after it");
+        assert_eq!(world.state(last).await, JobState::Queued);
+        assert_eq!(world.ready().await, [last]);
     }
 
     async fn a_failed_change_blocks_nobody(db: &TestDatabase) {

@@ -55,6 +55,21 @@ fn addresses() -> Vec<IpAddr> {
 }
 
 on_every_database! {
+    async fn a_worker_that_was_given_up_replaces_no_secret(db: &TestDatabase) {
+        let world = World::new(db).await;
+        let (id, owner) = with_password(&world).await;
+        let old = world.claim_one(id).await.job;
+        let mine = |text| [secret(&owner, Purpose::Password, Audience::Api, text)];
+        assert!(world.store.put_secrets_of(id, old.fence, &mine("first")).await.expect("answered"));
+        world.store.advance_clock(HOUR);
+        world.store.rescue(10).await.expect("rescued");
+        world.store.advance_clock(HOUR);
+        let new = world.claim_one(id).await.job;
+        assert!(world.store.put_secrets_of(id, new.fence, &mine("second")).await.expect("answered"));
+        assert!(!world.store.put_secrets_of(id, old.fence, &mine("late")).await.expect("answered"));
+        assert_eq!(sealed(&world, &owner, Audience::Api).await.as_deref(), Some("second"));
+    }
+
     async fn secrets_come_with_their_job_or_not_at_all(db: &TestDatabase) {
         let world = World::new(db).await;
         let (id, owner) = with_password(&world).await;

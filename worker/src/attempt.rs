@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use entity::{account, server};
 use hosting::{AccountDraft, Limits, PanelRules, Username};
-use jobs::store::{AccountChange, Claimed, Intent, ServerEffect, StoreError};
+use jobs::store::{AccountChange, Claimed, Intent, NewSecret, ServerEffect, StoreError};
 use jobs::{AccountState, JobSpec};
 use panels::{AccountKey, Evidence, Panel, PanelError, ServerConfig};
 use serde_json::Value;
@@ -402,6 +402,20 @@ impl<'w> Attempt<'w> {
     /// The owner of the job's secrets.
     pub(crate) fn secrets_owner(&self) -> String {
         format!("job:{}", self.claimed.job.public_id)
+    }
+
+    /// Writes secrets of the job.
+    ///
+    /// # Errors
+    /// [`Halt::Lost`] when the claim is no longer valid; then nothing was written.
+    pub(crate) async fn keep_secrets(&self, secrets: &[NewSecret]) -> Result<(), Halt> {
+        let job = &self.claimed.job;
+        let store = self.worker.store();
+        if store.put_secrets_of(job.id, job.fence, secrets).await? {
+            Ok(())
+        } else {
+            Err(Halt::Lost)
+        }
     }
 
     /// A draft that only names the kind.

@@ -55,7 +55,7 @@ pub(crate) async fn stored_or_generated(
             .seal(Audience::Api, Purpose::Password, &owner, &secret)
             .map_err(unreadable)?,
     ];
-    worker.store().put_secrets(&sealed).await?;
+    attempt.keep_secrets(&sealed).await?;
     Ok(Password {
         secret,
         generated: true,

@@ -882,7 +882,8 @@ async fn held_for_credentials(
         .await
 }
 
-/// After a good check, what was held only because credentials were refused goes on. Jobs whose account
+/// After a good check, what was held only because credentials were refused goes on, unless a newer change
+/// of its account was made meanwhile: that one holds, and a person decides. Jobs whose account
 /// this transaction has not locked (they were held just now) wait for the next check.
 async fn take_up_held(
     tx: &impl ConnectionTrait,
@@ -893,6 +894,9 @@ async fn take_up_held(
     let mut rings = Vec::new();
     for row in held_for_credentials(tx, &BTreeSet::from([server_id])).await? {
         if row.account_id.is_some_and(|id| !locked.contains(&id)) {
+            continue;
+        }
+        if super::operate::was_overtaken(tx, &row).await? {
             continue;
         }
         let why = "the credentials are in order again";

@@ -121,6 +121,11 @@ impl Room {
         fits
     }
 
+    /// Places left for creates, which are among those of the interactive lane.
+    pub(crate) fn places_for_creates(&self) -> u64 {
+        u64::try_from(self.left_for_creates.min(self.left)).unwrap_or(0)
+    }
+
     /// Places left for jobs of that lane.
     pub(crate) fn places(&self, lane: Lane) -> u64 {
         let left = if lane == Lane::Interactive {

@@ -189,6 +189,39 @@ async fn refusal(
     }))
 }
 
+/// Whether a newer change of the same account has begun and has not come to nothing.
+pub(crate) async fn was_overtaken(
+    connection: &impl ConnectionTrait,
+    row: &job::Model,
+) -> Result<bool, DbErr> {
+    let (Some(account_id), true) = (
+        row.account_id,
+        row.kind.parse::<JobKind>().is_ok_and(JobKind::changes),
+    ) else {
+        return Ok(false);
+    };
+    let newer = job::Entity::find()
+        .filter(job::Column::AccountId.eq(account_id))
+        .filter(job::Column::Id.gt(row.id))
+        .filter(job::Column::Attempt.gt(0))
+        .filter(job::Column::State.is_in([
+            JobState::Succeeded.name(),
+            JobState::Running.name(),
+            JobState::Retrying.name(),
+        ]))
+        .filter(
+            job::Column::Kind.is_in(
+                JobKind::ALL
+                    .into_iter()
+                    .filter(|kind| kind.changes())
+                    .map(JobKind::name),
+            ),
+        )
+        .one(connection)
+        .await?;
+    Ok(newer.is_some())
+}
+
 /// Re-opens a row that may be re-opened, under its account's lock.
 pub(crate) async fn reopen(
     tx: &impl ConnectionTrait,

@@ -11,9 +11,9 @@ use sea_orm::{
 use super::claim::running;
 use super::gate::{Room, closed};
 use super::{Ring, Store, StoreError};
-use crate::{JobKind, Lane};
+use crate::{JobKind, Lane, PAYLOAD_VERSION};
 
-/// Servers asked for in one statement.
+/// Servers asked for in one statement; each has up to two branches, and SQLite takes 500.
 const BRANCHES: usize = 100;
 
 impl Store {
@@ -32,7 +32,7 @@ impl Store {
             .order_by_asc(server::Column::Id)
             .all(&self.read)
             .await?;
-        let open: Vec<(i64, u64)> = self.places(&servers, lane, now).await?;
+        let open: Vec<Places> = self.places(&servers, lane, now).await?;
         for chunk in open.chunks(BRANCHES) {
             if found.len() as u64 >= limit {
                 break;
@@ -72,7 +72,7 @@ impl Store {
         servers: &[server::Model],
         lane: Lane,
         now: i64,
-    ) -> Result<Vec<(i64, u64)>, DbErr> {
+    ) -> Result<Vec<Places>, DbErr> {
         let open: Vec<&server::Model> = servers
             .iter()
             .filter(|server| closed(server, JobKind::Create, now).is_none())
@@ -81,21 +81,26 @@ impl Store {
         let counts = running(&self.read, &ids).await?;
         let places = open.iter().map(|server| {
             let running = counts.get(&server.id).map_or(&[][..], Vec::as_slice);
-            (server.id, Room::of(server, running).places(lane))
+            let room = Room::of(server, running);
+            let all = room.places(lane);
+            let for_creates = match lane {
+                Lane::Interactive => room.places_for_creates(),
+                Lane::Bulk => all,
+            };
+            Places {
+                server_id: server.id,
+                all,
+                for_creates,
+            }
         });
-        Ok(places.filter(|(_, places)| *places > 0).collect())
+        Ok(places.filter(|places| places.all > 0).collect())
     }
 
-    async fn ready_on(
-        &self,
-        servers: &[(i64, u64)],
-        lane: Lane,
-        now: i64,
-    ) -> Result<Vec<Ring>, DbErr> {
-        let mut branches = servers.iter().map(|(id, places)| {
-            let on = Condition::all().add(job::Column::ServerId.eq(*id));
-            ready(on, lane, now, *places)
-        });
+    async fn ready_on(&self, servers: &[Places], lane: Lane, now: i64) -> Result<Vec<Ring>, DbErr> {
+        let mut branches = servers
+            .iter()
+            .flat_map(|places| places.branches())
+            .map(|(on, limit)| ready(on, lane, now, limit));
         let Some(mut statement) = branches.next() else {
             return Ok(Vec::new());
         };
@@ -166,6 +171,30 @@ impl Store {
     }
 }
 
+/// What a server has room for.
+struct Places {
+    server_id: i64,
+    all: u64,
+    for_creates: u64,
+}
+
+impl Places {
+    /// What to look for, and how many. Creates that have no place must not stand before others that have.
+    fn branches(&self) -> Vec<(Condition, u64)> {
+        let on = Condition::all().add(job::Column::ServerId.eq(self.server_id));
+        if self.for_creates >= self.all {
+            return vec![(on, self.all)];
+        }
+        let create = JobKind::Create.name();
+        let others = on.clone().add(job::Column::Kind.ne(create));
+        let mut branches = vec![(others, self.all)];
+        if self.for_creates > 0 {
+            branches.push((on.add(job::Column::Kind.eq(create)), self.for_creates));
+        }
+        branches
+    }
+}
+
 /// `SELECT id FROM (SELECT id FROM job WHERE .. ORDER BY due_at, id LIMIT n)`: the sub-query gives each
 /// branch of a UNION its own order and limit on all three databases. Equality on the index's leading
 /// columns is what keeps it planned right.
@@ -176,6 +205,8 @@ fn ready(on: Condition, lane: Lane, now: i64, limit: u64) -> SelectStatement {
         .cond_where(on)
         .and_where(Expr::col(job::Column::ReadyLane).eq(lane.number()))
         .and_where(Expr::col(job::Column::DueAt).lte(now))
+        // What only a newer worker can read must not stand before what this one can.
+        .and_where(Expr::col(job::Column::PayloadVersion).lte(PAYLOAD_VERSION))
         .order_by(job::Column::DueAt, Order::Asc)
         .order_by(job::Column::Id, Order::Asc)
         .limit(limit)

@@ -1,6 +1,6 @@
 //! Rows of sealed secrets. What is in them only the holder of the right key can read; see [`crate::seal`].
 
-use entity::secret;
+use entity::{job, secret};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait,
@@ -8,6 +8,7 @@ use sea_orm::{
 };
 
 use super::{Store, StoreError};
+use crate::JobState;
 
 /// What a secret is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -162,7 +163,38 @@ impl Store {
         })
     }
 
-    /// The same inside of a transaction of the caller, for a row and its secrets that belong together.
+    /// Writes sealed secrets that an attempt made, over what stood there, while its claim is valid: a worker
+    /// that was given up must not replace the password that its successor has sent. `false` = it is not,
+    /// and nothing was written.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn put_secrets_of(
+        &self,
+        job_id: i64,
+        fence: i64,
+        secrets: &[NewSecret],
+    ) -> Result<bool, StoreError> {
+        let refs: Vec<&NewSecret> = secrets.iter().collect();
+        super::transact!(self, tx, {
+            let held: Option<i64> = job::Entity::find_by_id(job_id)
+                .select_only()
+                .column(job::Column::Id)
+                .filter(job::Column::Fence.eq(fence))
+                .filter(job::Column::State.eq(JobState::Running.name()))
+                .lock(super::line::row_lock(tx.get_database_backend()))
+                .into_tuple()
+                .one(&tx)
+                .await?;
+            if held.is_some() {
+                let now = self.clock(&tx).await?;
+                put_secrets(&tx, &refs, now).await?;
+            }
+            held.is_some()
+        })
+    }
+
+    /// The same as [`Store::put_secrets`] inside of a transaction of the caller, for a row and its secrets that belong together.
     ///
     /// # Errors
     /// When the database does not answer.

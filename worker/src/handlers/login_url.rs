@@ -31,7 +31,7 @@ impl Handler for LoginUrl {
             .api
             .seal(Audience::Api, Purpose::LoginLink, &owner, &link.url)
             .map_err(|error| Halt::hold("secret_unreadable", error.to_string()))?;
-        worker.store().put_secrets(&[sealed]).await?;
+        attempt.keep_secrets(&[sealed]).await?;
         let ends_at = link.expires_at.unwrap_or(attempt.now() + USUAL_LIFE_MS);
         worker
             .store()
