@@ -24,7 +24,11 @@ impl Client {
         // Somebody else in this process may have installed it already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         Self {
-            http: reqwest::Client::new(),
+            // Below the time after which the listener hangs up on an idle connection.
+            http: reqwest::Client::builder()
+                .pool_idle_timeout(std::time::Duration::from_secs(3))
+                .build()
+                .expect("a client can be made"),
             base: base.into(),
             token: token.to_owned(),
         }

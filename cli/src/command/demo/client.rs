@@ -1,6 +1,7 @@
 //! A client of the demo's own API, as a billing platform would write one.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::Value;
@@ -9,6 +10,11 @@ use crate::error::Failure;
 
 /// How long one call waits for a job's end, in seconds.
 const WAIT: u32 = 20;
+
+/// Well below the time after which the listener hangs up on a connection that says nothing.
+const IDLE: Duration = Duration::from_secs(3);
+/// How often one request is sent. The idempotency key makes a repeated POST harmless.
+const SENDS: u32 = 3;
 
 /// A client with a token.
 #[derive(Clone)]
@@ -26,6 +32,7 @@ impl Client {
     pub(super) fn new(address: SocketAddr, token: &str) -> Result<Self, Failure> {
         let http = reqwest::Client::builder()
             .no_proxy()
+            .pool_idle_timeout(IDLE)
             .build()
             .map_err(|error| Failure::work(error.to_string()))?;
         Ok(Self {
@@ -67,10 +74,7 @@ impl Client {
 }
 
 async fn answer(request: reqwest::RequestBuilder) -> Result<Value, Failure> {
-    let reply = request
-        .send()
-        .await
-        .map_err(|error| Failure::work(format!("the API did not answer: {error}")))?;
+    let reply = send(request).await?;
     let status = reply.status();
     let body: Value = reply
         .json()
@@ -83,5 +87,26 @@ async fn answer(request: reqwest::RequestBuilder) -> Result<Value, Failure> {
         Err(Failure::work(format!(
             "the API answered {status}: {detail}"
         )))
+    }
+}
+
+/// Sends it, and again when the connection broke: its answer may be lost, as a billing platform's may.
+async fn send(request: reqwest::RequestBuilder) -> Result<reqwest::Response, Failure> {
+    let mut sent = 1;
+    loop {
+        match request.try_clone().filter(|_| sent < SENDS) {
+            Some(copy) => {
+                if let Ok(reply) = copy.send().await {
+                    return Ok(reply);
+                }
+            }
+            None => {
+                return request
+                    .send()
+                    .await
+                    .map_err(|error| Failure::work(format!("the API did not answer: {error}")));
+            }
+        }
+        sent += 1;
     }
 }
