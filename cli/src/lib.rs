@@ -89,6 +89,35 @@ pub fn parser() -> clap::Command {
     Args::command()
 }
 
+/// The process: TLS provider, threads, one command line, its exit code.
+#[must_use]
+pub fn main() -> ExitCode {
+    // First of all: whoever opens a TLS connection before this line would panic. One provider, ring.
+    if rustls::crypto::ring::default_provider()
+        .install_default()
+        .is_err()
+    {
+        eprintln!("error: a TLS provider is installed already");
+        return ExitCode::from(1);
+    }
+    let args = Args::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    match runtime {
+        Ok(runtime) => {
+            let code = runtime.block_on(run(args));
+            // A blocking read of standard input must not hold the end up.
+            runtime.shutdown_background();
+            code
+        }
+        Err(error) => {
+            eprintln!("error: no threads: {error}");
+            ExitCode::from(1)
+        }
+    }
+}
+
 /// Runs one command line to its end and says the exit code: 0 done, 1 the work failed, 2 wrong usage or
 /// configuration.
 pub async fn run(args: Args) -> ExitCode {

@@ -4,6 +4,7 @@
 //! says "look at job 42". [`store`] is the only writer of jobs, attempts and gates; [`queue`] is the
 //! only place that names apalis or redis; [`retry`] the only one that names backoff.
 
+pub mod faults;
 mod kind;
 mod lifecycle;
 mod pace;

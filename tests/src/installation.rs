@@ -61,15 +61,27 @@ impl Said {
 /// Where the binary is.
 #[must_use]
 pub fn binary() -> PathBuf {
-    if let Some(path) = std::env::var_os("HOSTLER_BIN") {
+    built("HOSTLER_BIN", "hostler", "cargo build --package cli")
+}
+
+/// Where the binary with failpoints and seeded bugs is.
+#[must_use]
+pub fn faulty_binary() -> PathBuf {
+    built(
+        "HOSTLER_FAULTY_BIN",
+        "hostler-faulty",
+        "cargo build --package cli --features faults --bin hostler-faulty",
+    )
+}
+
+fn built(variable: &str, name: &str, how: &str) -> PathBuf {
+    if let Some(path) = std::env::var_os(variable) {
         return PathBuf::from(path);
     }
-    let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/debug/hostler");
-    assert!(
-        target.exists(),
-        "build the binary first: cargo build --package cli"
-    );
-    target
+    let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/debug");
+    let path = target.join(name);
+    assert!(path.exists(), "build the binary first: {how}");
+    path
 }
 
 impl Installation {

@@ -10,7 +10,7 @@ use std::process::Command;
 use cli::config::{Settings, Sources, known_variables};
 use jobs::JobKind;
 use serde_json::Value;
-use tests::installation::binary;
+use tests::installation::{binary, faulty_binary};
 
 /// What the files in `/run/secrets` hold when it runs.
 const LEDGER: &str = "postgres://hostler:secret@postgres:5432/hostler";
@@ -292,4 +292,19 @@ fn the_image_is_built_with_a_compiler_that_is_new_enough() {
         minor(version) >= minor(wanted),
         "{version} is older than {wanted}"
     );
+}
+
+/// Failpoints and seeded bugs are read from these variables, whose names a binary that can read them holds.
+#[test]
+fn the_released_binary_cannot_be_broken_on_purpose() {
+    let holds = |path: PathBuf, word: &str| {
+        let bytes = std::fs::read(path).expect("a built binary can be read");
+        bytes
+            .windows(word.len())
+            .any(|window| window == word.as_bytes())
+    };
+    for variable in ["HOSTLER_FAILPOINT", "HOSTLER_BUG"] {
+        assert!(holds(faulty_binary(), variable), "{variable}");
+        assert!(!holds(binary(), variable), "{variable}");
+    }
 }

@@ -12,6 +12,7 @@ use sea_orm::{
 use super::gate::{Room, breaker_open, closed};
 use super::line::row_lock;
 use super::{Store, StoreError, padded, transact};
+use crate::faults::Point;
 use crate::{JobKind, JobSpec, JobState, Lane, PAYLOAD_VERSION};
 
 /// A job that this worker has won, until its lease ends. Every later write carries its fence.
@@ -53,7 +54,12 @@ impl Store {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        transact!(self, tx, { self.claim_in(&tx, ids, owner).await? })
+        let won: Result<Vec<Claimed>, StoreError> =
+            transact!(self, tx, { self.claim_in(&tx, ids, owner).await? });
+        for won in won.iter().flatten() {
+            Point::Claimed.reach(won.kind().name());
+        }
+        won
     }
 
     async fn claim_in(

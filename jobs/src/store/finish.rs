@@ -14,6 +14,7 @@ use serde_json::Value;
 use super::accounts::{AccountChange, apply};
 use super::line::{lock_accounts, promote, row_lock};
 use super::{Ring, Store, StoreError, gate, padded, transact};
+use crate::faults::Bug;
 use crate::pace::millis;
 use crate::{AccountState, JobKind, JobState, Lane};
 
@@ -208,7 +209,10 @@ impl Store {
         let held = lock_running(tx, &ids.into_iter().collect::<Vec<_>>()).await?;
         let now = self.clock(tx).await?;
         let mut report = Report::default();
-        let valid = |job_id: i64, fence: i64| held.get(&job_id).filter(|row| row.fence == fence);
+        let valid = |job_id: i64, fence: i64| {
+            held.get(&job_id)
+                .filter(|row| row.fence == fence || Bug::NoFence.is_on())
+        };
         for intent in intents {
             match valid(intent.job_id, intent.fence) {
                 Some(row) => write_intent(tx, row, intent, now).await?,

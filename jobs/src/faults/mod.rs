@@ -1,0 +1,10 @@
+//! Ways to break this process on purpose, for the tests of its reliability.
+//!
+//! They are compiled in by the feature `faults` alone, which no released binary has: without it a
+//! [`Point`] is passed without a look and a [`Bug`] is never on, both known to the compiler.
+
+mod bug;
+mod point;
+
+pub use bug::Bug;
+pub use point::Point;
