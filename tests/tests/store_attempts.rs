@@ -196,9 +196,9 @@ on_every_database! {
     async fn the_writer_tells_who_has_lost_a_job(db: &TestDatabase) {
         let (world, ids) = unlocks(db, 2).await;
         let won = world.claim(&ids).await;
-        world.store.advance_clock(HOUR);
         let writer = Writer::start(world.store.clone(), |_| ());
         assert_eq!(writer.intend(sends(&won[0])).await, Ok(()));
+        world.store.advance_clock(HOUR);
         assert_eq!(world.finish(&[ended(&won[0], done())]).await.stale, NONE);
         world.store.rescue(10).await.expect("answered");
         assert_eq!(writer.intend(sends(&won[1])).await, Err(Lost), "it must not send");

@@ -79,6 +79,21 @@ on_every_database! {
         assert_eq!(world.state(ids[0]).await, JobState::Succeeded);
     }
 
+    async fn no_change_leaves_after_its_lease(db: &TestDatabase) {
+        let (world, ids) = unlocks(db, 1).await;
+        let won = world.claim_one(ids[0]).await;
+        let in_time = world.store.write_group(&[sends(&won)], &[]).await.expect("written");
+        assert_eq!(in_time.stale, NONE);
+        world.store.advance_clock(HOUR);
+        let before = world.job(ids[0]).await;
+        let late = world.store.write_group(&[sends(&won)], &[]).await.expect("written");
+        assert_eq!(late.stale, ids, "nobody has the job yet, but anybody may take it");
+        assert_eq!(world.job(ids[0]).await, before);
+        let step = Intent { progress: Some(serde_json::json!({"created": true})), sends: false, ..sends(&won) };
+        let written = world.store.write_group(&[step], &[]).await.expect("written");
+        assert_eq!(written.stale, NONE, "what was done is worth keeping");
+    }
+
     async fn rescue_and_a_late_finish_never_both_count(db: &TestDatabase) {
         let (world, ids) = unlocks(db, 30).await;
         let won = world.claim(&ids).await;

@@ -174,6 +174,14 @@ struct Held {
     worker_deaths: i32,
     owner: Option<String>,
     in_line: Option<i64>,
+    lease_until: Option<i64>,
+}
+
+impl Held {
+    /// Whether its lease still runs.
+    fn holds(&self, now: i64) -> bool {
+        self.lease_until.is_some_and(|until| until > now)
+    }
 }
 
 impl Store {
@@ -213,8 +221,10 @@ impl Store {
             held.get(&job_id)
                 .filter(|row| row.fence == fence || Bug::NoFence.is_on())
         };
+        // An outcome is good as long as nobody else has the job. A change must not leave that late: whoever
+        // takes the job back may do so while it is on its way.
         for intent in intents {
-            match valid(intent.job_id, intent.fence) {
+            match valid(intent.job_id, intent.fence).filter(|row| !intent.sends || row.holds(now)) {
                 Some(row) => write_intent(tx, row, intent, now).await?,
                 None => report.stale.push(intent.job_id),
             }
@@ -674,6 +684,7 @@ async fn lock_running(
             C::Looks,
             C::WorkerDeaths,
             C::Owner,
+            C::LeaseUntil,
         ])
         .column_as(C::OpenOf, "in_line")
         .filter(C::Id.is_in(padded(ids)))
@@ -722,7 +733,8 @@ async fn begin_creates(
     for intent in intents.iter().filter(|intent| intent.sends) {
         let row = held
             .get(&intent.job_id)
-            .filter(|row| row.fence == intent.fence && row.kind == JobKind::Create.name());
+            .filter(|row| row.fence == intent.fence && row.holds(now))
+            .filter(|row| row.kind == JobKind::Create.name());
         let account = row
             .and_then(|row| row.account_id)
             .and_then(|id| accounts.get_mut(&id))
