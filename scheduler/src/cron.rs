@@ -10,10 +10,11 @@ use std::time::Duration;
 use chrono_tz::Tz;
 use entity::{schedule, server};
 use hosting::Month;
+use jobs::faults::Point;
 use jobs::queue::Doorbell;
 use jobs::seal::Keyring;
 use jobs::store::{NewJob, Store, StoreError, Target};
-use jobs::{JobSpec, OPERATOR, new_public_id};
+use jobs::{JobKind, JobSpec, OPERATOR, new_public_id};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, SqlErr};
 
@@ -143,8 +144,10 @@ impl Cron {
                 continue;
             }
             let last_date = last.and_then(|at| nights::date_of(zone, at));
+            Point::NightBegun.reach(JobKind::GetStats.name());
             made += self.ask_for_stats(&server, night, last_date).await?;
             self.set_clock(&clock, night.at, now).await?;
+            Point::NightSet.reach(JobKind::GetStats.name());
         }
         Ok(made)
     }
@@ -160,6 +163,7 @@ impl Cron {
             .map(|month| self.stats_job(server.id, month, night))
             .collect();
         let (answers, rings) = self.store.submit(&jobs).await?;
+        Point::NightAsked.reach(JobKind::GetStats.name());
         self.doorbell.ring(&rings).await;
         // A refusal is another scheduler's job under the same key.
         Ok(answers.iter().flatten().filter(|answer| answer.new).count())

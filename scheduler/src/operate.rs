@@ -1,6 +1,7 @@
 //! Replaying and cancelling jobs: one, or all that a filter finds.
 
 use entity::job;
+use jobs::faults::Point;
 use jobs::queue::Doorbell;
 use jobs::store::{Cancelled, JobFilter, Replayed, STRIPPED, Store};
 
@@ -66,12 +67,14 @@ pub async fn act(
         let (why, rings) = match action {
             Action::Replay { force, reason } => {
                 let (what, rings) = store.replay(row.id, &caller.actor, reason, *force).await?;
+                Point::Replayed.reach(row);
                 (why_not_replayed(what), rings)
             }
             Action::Cancel { reason } => {
                 let (what, rings) = store
                     .cancel(row.id, &caller.actor, reason.as_deref())
                     .await?;
+                Point::Cancelled.reach(row);
                 let why = match what {
                     Cancelled::Done => None,
                     Cancelled::Refused(why) => Some(why),

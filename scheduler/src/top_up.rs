@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use jobs::Lane;
+use jobs::faults::Point;
 use jobs::queue::Doorbell;
 use jobs::store::{Ring, Store, StoreError};
 
@@ -57,7 +58,9 @@ impl TopUp {
         rings.retain(|ring| !self.rung.contains_key(&ring.job_id));
         self.rung
             .extend(rings.iter().map(|ring| (ring.job_id, now)));
+        Point::TopUpPicked.reach_each(rings.iter().map(|ring| ring.job_id));
         self.doorbell.ring(&rings).await;
+        Point::TopUpRung.reach_each(rings.iter().map(|ring| ring.job_id));
         rings.len()
     }
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use entity::{account, server};
 use hosting::{AccountDraft, Limits, PanelRules, Username};
+use jobs::faults::Point;
 use jobs::store::{AccountChange, Claimed, Intent, NewSecret, ServerEffect, StoreError};
 use jobs::{AccountState, JobSpec};
 use panels::{AccountKey, Evidence, Panel, PanelError, ServerConfig};
@@ -360,12 +361,14 @@ impl<'w> Attempt<'w> {
         call: impl Future<Output = Result<T, PanelError>>,
     ) -> Result<T, Halt> {
         self.commit(step, true).await?;
+        Point::Sent.reach(&self.claimed.job);
         {
             let mut state = self.state();
             state.in_flight = true;
             state.sent = true;
         }
         let answer = call.await;
+        Point::Answered.reach(&self.claimed.job);
         // Only what is unknown stays in doubt; every other answer says what became of the change.
         if !matches!(answer, Err(PanelError::InDoubt(_))) {
             self.state().in_flight = false;
@@ -390,6 +393,7 @@ impl<'w> Attempt<'w> {
             progress,
             sends,
         };
+        Point::IntentBegun.reach(&self.claimed.job);
         let written = self.worker.parts.writer.intend(intent).await;
         written.map_err(|_| Halt::Lost)
     }
@@ -412,6 +416,7 @@ impl<'w> Attempt<'w> {
         let job = &self.claimed.job;
         let store = self.worker.store();
         if store.put_secrets_of(job.id, job.fence, secrets).await? {
+            Point::SecretsKept.reach(job);
             Ok(())
         } else {
             Err(Halt::Lost)

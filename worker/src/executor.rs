@@ -3,6 +3,7 @@
 use std::panic::AssertUnwindSafe;
 
 use futures::FutureExt;
+use jobs::faults::Point;
 use jobs::store::{Claimed, Finish, Outcome};
 use panels::{Detail, PanelError};
 use tracing::Instrument;
@@ -25,6 +26,7 @@ pub(crate) enum Ended {
 
 pub(crate) async fn execute(worker: &Worker, claimed: Claimed) {
     let job = &claimed.job;
+    Point::HandedOver.reach(job);
     let span = tracing::info_span!(
         "job",
         job.id = %job.public_id,
@@ -45,6 +47,7 @@ async fn run(worker: &Worker, claimed: &Claimed) {
     };
     report(&attempt, &conclusion);
     let finish = finish(&attempt, conclusion);
+    Point::Judged.reach(&claimed.job);
     if worker.parts.writer.finish(finish).await.is_err() {
         lost(claimed, "before its outcome was written");
     }
@@ -56,6 +59,7 @@ async fn perform(attempt: &mut Attempt<'_>) -> Ended {
     let limit = attempt.worker.store().pace().of(limit);
     let work = async {
         attempt.open_panel().await?;
+        Point::PanelOpened.reach(&attempt.claimed.job);
         handlers::run(attempt).await
     };
     let caught = AssertUnwindSafe(tokio::time::timeout(limit, work)).catch_unwind();

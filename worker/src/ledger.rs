@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 
 use entity::{account, job, usage_month};
 use hosting::Month;
+use jobs::faults::Point;
 use jobs::{JobState, store::StoreError};
 use panels::UsageReport;
 use sea_orm::sea_query::{Expr, ExprTrait, LockType};
@@ -59,6 +60,7 @@ macro_rules! in_transaction {
                     return Ok(None);
                 }
                 let value = $body;
+                Point::ChunkBooked.reach(&$attempt.claimed.job);
                 transaction.commit().await?;
                 Ok::<_, DbErr>(Some(value))
             };
@@ -97,6 +99,7 @@ pub(crate) async fn write(
             tx,
             rows::write_chunk(attempt, tx, run, chunk).await?
         )?;
+        Point::ChunkCommitted.reach(&attempt.claimed.job);
         written.booked = written.booked.saturating_add(part.booked);
         written.flagged += part.flagged;
         written.unmatched += chunk.iter().filter(|row| row.account_id.is_none()).count();

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jobs::faults::Point;
 use jobs::queue::{self, Doorbell, Health, WorkerOptions};
 use jobs::seal::Keyring;
 use jobs::store::{Claimed, Report, Store, Writer};
@@ -86,7 +87,9 @@ fn after_commit(store: Store, doorbell: Doorbell) -> impl Fn(Report) + Send + Sy
         }
         let (store, doorbell) = (store.clone(), doorbell.clone());
         tokio::spawn(async move {
+            Point::Reported.reach_each(report.settled.iter().copied());
             doorbell.ring(&report.rings).await;
+            Point::FinishRung.reach_each(report.settled.iter().copied());
             doorbell.announce(&report.settled).await;
             match store.next_on(&report.freed).await {
                 Ok(next) => doorbell.ring(&next).await,

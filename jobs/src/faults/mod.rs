@@ -3,8 +3,10 @@
 //! They are compiled in by the feature `faults` alone, which no released binary has: without it a
 //! [`Point`] is passed without a look and a [`Bug`] is never on, both known to the compiler.
 
+#[cfg(feature = "faults")]
+mod armed;
 mod bug;
 mod point;
 
 pub use bug::Bug;
-pub use point::Point;
+pub use point::{Of, Point};

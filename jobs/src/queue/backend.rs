@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::pump::{Pump, Work};
+use crate::faults::Point;
 use crate::store::{Finish, Outcome, ServerEffect, Writer};
 
 /// A claimed job on its way through apalis. Taken once.
@@ -123,8 +124,10 @@ async fn return_one(writer: Writer, work: Work) {
         in_doubt: work.claimed.job.doubt_since.is_some(),
         secrets_spent: false,
     };
+    Point::ReturnBegun.reach(&work.claimed.job);
     // If this fails the lease ends by itself.
     let _ = writer.finish(finish).await;
+    Point::Returned.reach(&work.claimed.job);
 }
 
 impl BackendConfig for Claims {

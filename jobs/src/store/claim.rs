@@ -56,9 +56,7 @@ impl Store {
         }
         let won: Result<Vec<Claimed>, StoreError> =
             transact!(self, tx, { self.claim_in(&tx, ids, owner).await? });
-        for won in won.iter().flatten() {
-            Point::Claimed.reach(won.kind().name());
-        }
+        Point::Claimed.reach_each(won.iter().flatten().map(|won| &won.job));
         won
     }
 
@@ -231,6 +229,7 @@ impl Store {
         }
         let account_ids: Vec<i64> = won.iter().filter_map(|(row, _)| row.account_id).collect();
         let accounts = accounts_of(tx, &account_ids).await?;
+        Point::ClaimTaken.reach_each(won.iter().map(|(row, _)| row));
         let mut claimed = Vec::with_capacity(won.len());
         for (row, spec) in won {
             let lease = now + self.lease_ms(spec.kind());

@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::accounts::{AccountChange, apply};
 use super::line::{lock_accounts, promote, row_lock};
 use super::{Ring, Store, StoreError, gate, padded, transact};
-use crate::faults::Bug;
+use crate::faults::{Bug, Point};
 use crate::pace::millis;
 use crate::{AccountState, JobKind, JobState, Lane};
 
@@ -225,7 +225,10 @@ impl Store {
         // takes the job back may do so while it is on its way.
         for intent in intents {
             match valid(intent.job_id, intent.fence).filter(|row| !intent.sends || row.holds(now)) {
-                Some(row) => write_intent(tx, row, intent, now).await?,
+                Some(row) => {
+                    write_intent(tx, row, intent, now).await?;
+                    Point::IntentWritten.reach(row.id);
+                }
                 None => report.stale.push(intent.job_id),
             }
         }
@@ -240,6 +243,7 @@ impl Store {
         self.apply_effects(tx, &ended, &mut gates, now).await?;
         apply_accounts(tx, &ended, &mut accounts, now).await?;
         self.write_outcomes(tx, &ended, now, &mut report).await?;
+        Point::OutcomeWritten.reach_each(ended.iter().map(|(row, _)| row.id));
         spend_secrets(tx, &ended, now).await?;
         insert_attempts(tx, &ended, now, |finish, row| {
             self.next_due(row, finish, now)
@@ -250,6 +254,7 @@ impl Store {
             .map(|(id, row)| (id, row.state))
             .collect();
         report.rings.extend(promote(tx, &states, now).await?);
+        Point::LinePromoted.reach_each(ended.iter().map(|(row, _)| row.id));
         for server_id in checked(&ended) {
             let rings = take_up_held(tx, server_id, &account_ids, now).await?;
             report.rings.extend(rings);

@@ -10,6 +10,7 @@ use sea_orm::{
 
 use super::line::{close, lock_accounts, make_way, promote};
 use super::{Ring, Store, StoreError, transact};
+use crate::faults::Point;
 use crate::{AccountState, Event, JobKind, JobState, next};
 
 /// What became of a replay.
@@ -273,6 +274,7 @@ pub(crate) async fn reopen(
         now,
     )
     .await?;
+    Point::ReplayWritten.reach(row);
     match in_line {
         Some(account_id) => {
             let account = entity::account::Entity::find_by_id(account_id)
@@ -313,6 +315,7 @@ async fn cancel_in(
         ));
     }
     note(tx, row.id, row.attempt, actor, "cancelled", reason, now).await?;
+    Point::CancelWritten.reach(row);
     let Some(account_id) = row.account_id else {
         return Ok((Cancelled::Done, Vec::new()));
     };

@@ -9,6 +9,7 @@ use sea_orm::{
 
 use super::{Store, StoreError};
 use crate::JobState;
+use crate::faults::Point;
 
 /// What a secret is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -189,6 +190,7 @@ impl Store {
             if held.is_some() {
                 let now = self.clock(&tx).await?;
                 put_secrets(&tx, &refs, now).await?;
+                Point::SecretsWritten.reach(job_id);
             }
             held.is_some()
         })

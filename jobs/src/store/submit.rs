@@ -14,6 +14,7 @@ use super::error::Trouble;
 use super::gate::closed;
 use super::secrets::{NewSecret, put_secrets};
 use super::{Ring, Store, StoreError, line, padded, transact};
+use crate::faults::Point;
 use crate::{AccountState, CreateAccount, JobKind, JobSpec, JobState, Lane, PAYLOAD_VERSION};
 
 /// A job to be taken in.
@@ -152,6 +153,8 @@ impl Store {
         let states = intake.account_states(tx, &accounts).await?;
         let mut rings = line::promote(tx, &states, now).await?;
         let answers = intake.answers(tx).await?;
+        let made = answers.iter().flatten().filter(|answer| answer.new);
+        Point::IntakeInserted.reach_each(made.map(|answer| &answer.job));
         rings.extend(
             answers
                 .iter()

@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::finish::Intent;
 use super::{Finish, Report, Store, StoreError};
+use crate::faults::Point;
 
 /// The claim is no longer valid (rescued, or finished by somebody else): nothing was written, and the
 /// caller must not touch the panel for this job any more.
@@ -135,6 +136,7 @@ async fn write_patiently(store: &Store, part: &[Write]) -> Result<Report, StoreE
 }
 
 fn answer(part: Vec<Write>, report: Report, after_commit: &AfterCommit) {
+    Point::Finished.reach_each(part.iter().filter_map(Write::finishes));
     for write in part {
         let (job_id, answer) = match write {
             Write::Intent(intent, answer) => (intent.job_id, answer),
@@ -167,6 +169,14 @@ impl Write {
         match self {
             Write::Intent(intent, _) => Some(intent.clone()),
             Write::Finish(..) => None,
+        }
+    }
+
+    /// The row of the job that ends.
+    fn finishes(&self) -> Option<i64> {
+        match self {
+            Write::Finish(finish, _) => Some(finish.job_id),
+            Write::Intent(..) => None,
         }
     }
 

@@ -13,6 +13,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use entity::job;
+use jobs::faults::Point;
 use jobs::seal::Keyring;
 use jobs::store::{Audience, NewJob, Purpose, Store};
 use jobs::{JobKind, new_public_id, queue::Doorbell};
@@ -131,6 +132,7 @@ impl Intake {
     fn draft(&self, caller: &Caller, body: Body) -> Result<Draft, Problem> {
         let request = JobRequest::parse(&body.json)?;
         let kind = check::kind_of(caller, &request)?;
+        Point::IntakeParsed.reach(kind.name());
         let key = one_key(body.idempotency_key, request.idempotency_key.as_deref())?;
         if key.is_none() && kind.changes() {
             return Err(Problem::field(
@@ -223,9 +225,13 @@ impl Intake {
             return;
         }
         let (places, new): (Vec<usize>, Vec<NewJob>) = going_in.into_iter().unzip();
+        Point::IntakeChecked.reach_each(new.iter().map(|job| job.spec.kind().name()));
         match self.store.submit(&new).await {
             Ok((submitted, rings)) => {
+                let made = || submitted.iter().flatten().filter(|answer| answer.new);
+                Point::IntakeCommitted.reach_each(made().map(|answer| &answer.job));
                 self.doorbell.ring(&rings).await;
+                Point::IntakeRung.reach_each(made().map(|answer| &answer.job));
                 for (place, answer) in places.into_iter().zip(submitted) {
                     answers[place] = Some(
                         answer

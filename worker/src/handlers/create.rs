@@ -5,6 +5,7 @@ mod steps;
 
 use async_trait::async_trait;
 use hosting::AccountDraft;
+use jobs::faults::Point;
 use jobs::{AccountState, CreateAccount};
 use panels::{NewAccount, PanelAccount, Standing};
 use secrecy::{ExposeSecret, SecretString};
@@ -69,7 +70,9 @@ impl Handler for Create<'_> {
                     steps::reserve_address(attempt).await?;
                 }
                 steps::make(attempt, &new).await?;
+                Point::Made.reach(&attempt.claimed.job);
                 let found = steps::read_back(attempt).await?;
+                Point::ReadBack.reach(&attempt.claimed.job);
                 steps::complete(attempt, &new).await?;
                 found
             }
@@ -79,6 +82,7 @@ impl Handler for Create<'_> {
                 // Whether the panel has our password is not known when its answer was lost.
                 if !attempt.progress().created {
                     steps::set_password(attempt, &password.secret).await?;
+                    Point::PasswordSet.reach(&attempt.claimed.job);
                 }
                 *found
             }
@@ -89,6 +93,7 @@ impl Handler for Create<'_> {
             found
         };
         steps::set_limits(attempt, &found, &self.wanted.limits).await?;
+        Point::LimitsSet.reach(&attempt.claimed.job);
         steps::note_made(attempt, &found, self.wanted);
         let offered = if password.generated {
             Offered::Password

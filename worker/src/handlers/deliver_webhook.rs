@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use chrono::{DateTime, SecondsFormat};
 use entity::webhook_endpoint;
+use jobs::faults::Point;
 use jobs::store::{Audience, Purpose};
 use panels::http::Delivered;
 use panels::{Detail, PanelError};
@@ -40,7 +41,9 @@ impl Handler for DeliverWebhook<'_> {
     }
 
     async fn act(&self, attempt: &Attempt<'_>, message: Message) -> Result<Done, Halt> {
+        Point::WebhookSigned.reach(&attempt.claimed.job);
         let sent = attempt.worker.parts.webhooks.send(&message).await;
+        Point::WebhookAnswered.reach(&attempt.claimed.job);
         let delivered = match sent {
             Ok(delivered) => delivered,
             // Nothing here is a panel's: what was not received is sent again, by the kind's schedule.

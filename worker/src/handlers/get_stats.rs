@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use hosting::Month;
 use jobs::OPERATOR;
+use jobs::faults::Point;
 use panels::{Detail, PanelError, UsageReport};
 
 use super::{Handler, Observed};
@@ -43,6 +44,7 @@ impl Handler for GetStats {
             attempt
                 .step(|progress| progress.missing_counted = true)
                 .await?;
+            Point::NightMarked.reach(&attempt.claimed.job);
             ledger::count_missing(attempt, &run, &written).await?
         } else {
             run.missing(&written)

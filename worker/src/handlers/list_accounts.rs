@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use async_trait::async_trait;
 use entity::account;
+use jobs::faults::Point;
 use panels::PanelAccount;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 
@@ -38,6 +39,7 @@ impl Handler for ListAccounts {
                     .import_account(server_id, &found.username, &change)
                     .await?;
                 imported += usize::from(new);
+                Point::Imported.reach(&attempt.claimed.job);
             }
         }
         let names: Vec<&str> = unknown

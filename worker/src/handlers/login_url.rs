@@ -1,6 +1,7 @@
 //! Making a link that logs an account's owner in.
 
 use async_trait::async_trait;
+use jobs::faults::Point;
 use jobs::store::{Audience, Purpose};
 
 use super::{Handler, Observed, subject};
@@ -32,6 +33,7 @@ impl Handler for LoginUrl {
             .seal(Audience::Api, Purpose::LoginLink, &owner, &link.url)
             .map_err(|error| Halt::hold("secret_unreadable", error.to_string()))?;
         attempt.keep_secrets(&[sealed]).await?;
+        Point::LinkKept.reach(&attempt.claimed.job);
         let ends_at = link.expires_at.unwrap_or(attempt.now() + USUAL_LIFE_MS);
         worker
             .store()

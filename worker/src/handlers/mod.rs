@@ -19,6 +19,7 @@ mod unsuspend;
 
 use async_trait::async_trait;
 use jobs::JobSpec;
+use jobs::faults::Point;
 
 use crate::attempt::{Attempt, Done, Halt};
 
@@ -90,6 +91,7 @@ async fn drive<H: Handler>(handler: &H, attempt: &Attempt<'_>) -> Result<Done, H
         }
         Observed::ToDo(todo) => {
             attempt.may_send()?;
+            Point::Observed.reach(&attempt.claimed.job);
             handler.act(attempt, todo).await
         }
     }

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use chrono::DateTime;
 use entity::job;
 use hosting::Month;
+use jobs::faults::Point;
 use jobs::{AccountState, JobKind};
 use panels::{PanelAccount, PanelError};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
@@ -44,6 +45,7 @@ impl Handler for Terminate {
     async fn act(&self, attempt: &Attempt<'_>, (): ()) -> Result<Done, Halt> {
         attempt.check(&attempt.draft())?;
         let missing_final = !read_for_the_last_time(attempt).await?;
+        Point::LastReading.reach(&attempt.claimed.job);
         let (panel, key) = (attempt.panel()?, attempt.key()?);
         attempt.change(|_| {}, panel.terminate(&key)).await?;
         note_gone(attempt);

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use hosting::Limits;
+use jobs::faults::Point;
 use jobs::{AccountState, CreateAccount};
 use panels::{Detail, NewAccount, PanelAccount, PanelError, Standing};
 use secrecy::SecretString;
@@ -46,6 +47,7 @@ pub(super) async fn complete(attempt: &Attempt<'_>, new: &NewAccount) -> Result<
     let panel = attempt.panel()?;
     if panel.completes() {
         attempt.change(|_| {}, panel.complete(new)).await?;
+        Point::Completed.reach(&attempt.claimed.job);
     }
     Ok(())
 }
@@ -91,6 +93,7 @@ pub(super) async fn reserve_address(attempt: &Attempt<'_>) -> Result<IpAddr, Hal
         .store()
         .reserve_address(server_id, account_id, &free)
         .await?;
+    Point::AddressReserved.reach(&attempt.claimed.job);
     let why = "the server has no free address to give to an account";
     reserved.ok_or_else(|| Halt::refuse("no_free_address", why))
 }
@@ -109,6 +112,7 @@ pub(super) async fn give_address(
                 panel.assign_address(&key, address),
             )
             .await?;
+        Point::AddressGiven.reach(&attempt.claimed.job);
     }
     Ok(PanelAccount {
         address: Some(address),
