@@ -199,7 +199,7 @@ on_every_database! {
         world.claim_one(poison).await;
         world.store.advance_clock(HOUR);
         let swept = world.store.rescue(10).await.expect("answered");
-        assert_eq!((swept.rescued, swept.parked), (1, 1));
+        assert_eq!((swept.rescued, &swept.parked[..]), (1, &[poison][..]));
         assert_eq!(swept.rings.iter().map(|ring| ring.job_id).collect::<Vec<_>>(), [behind]);
         let row = world.job(poison).await;
         assert_eq!((row.state.as_str(), row.hold_code.as_deref()), ("held", Some("poison")));

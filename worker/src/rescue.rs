@@ -70,13 +70,14 @@ async fn rescue(store: &Store, doorbell: &Doorbell) -> Result<u64, StoreError> {
     if swept.rescued > 0 {
         tracing::warn!(
             rescued = swept.rescued,
-            parked = swept.parked,
+            parked = swept.parked.len(),
             "Took back {} job(s) whose worker is gone",
             swept.rescued
         );
         metrics::counter!("hostler_rescued_total").increment(swept.rescued as u64);
     }
     doorbell.ring(&swept.rings).await;
+    doorbell.announce(&swept.parked).await;
     Ok(swept.rescued as u64)
 }
 

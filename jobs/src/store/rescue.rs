@@ -13,6 +13,7 @@ use sea_orm::{
 use super::finish::POISON_AFTER;
 use super::line::{Joiner, lock_accounts, promote, row_lock, supersede};
 use super::{Ring, Store, StoreError, padded, transact};
+use crate::faults::Point;
 use crate::{JobKind, JobState, Lane};
 
 /// What a sweep did.
@@ -20,8 +21,8 @@ use crate::{JobKind, JobState, Lane};
 pub struct Swept {
     /// Jobs taken back from workers that are gone.
     pub rescued: usize,
-    /// Of these, jobs parked because it was the third worker.
-    pub parked: usize,
+    /// The rows of those of them that are parked because it was the third worker.
+    pub parked: Vec<i64>,
     /// Scheduled jobs that have joined their line.
     pub joined: usize,
     /// To ring.
@@ -30,95 +31,74 @@ pub struct Swept {
 
 impl Store {
     /// Takes back jobs whose lease has ended. The fence grows at once, so that a late outcome of the old
-    /// owner is refused. A change that may have left makes the job one in doubt.
+    /// owner is refused. A change that may have left makes the job one in doubt. One that is parked leaves
+    /// its account's line in the same transaction, unless it must keep the others waiting.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn rescue(&self, limit: u64) -> Result<Swept, StoreError> {
         let now = self.now().await?;
-        let ids: Vec<i64> = job::Entity::find()
+        let ended: Vec<(i64, Option<i64>, i32)> = job::Entity::find()
             .select_only()
-            .column(job::Column::Id)
+            .columns([
+                job::Column::Id,
+                job::Column::AccountId,
+                job::Column::WorkerDeaths,
+            ])
             .filter(job::Column::LeaseUntil.lt(now))
             .order_by_asc(job::Column::LeaseUntil)
             .limit(limit)
             .into_tuple()
             .all(&self.read)
             .await?;
-        if ids.is_empty() {
+        if ended.is_empty() {
             return Ok(Swept::default());
         }
-        let mut swept = transact!(self, tx, { self.rescue_in(&tx, &ids).await? })?;
-        if swept.parked > 0 {
-            swept.rings.extend(self.let_others_pass(&ids).await?);
+        let ids: Vec<i64> = ended.iter().map(|(id, ..)| *id).collect();
+        // Only these may leave their line, and the accounts' locks come before those of jobs.
+        let parking: BTreeSet<i64> = ended
+            .iter()
+            .filter(|(_, _, deaths)| deaths + 1 >= POISON_AFTER)
+            .filter_map(|(_, account, _)| *account)
+            .collect();
+        let swept = transact!(self, tx, { self.rescue_in(&tx, &ids, &parking).await? })?;
+        if swept.rescued > 0 {
+            Point::Rescued.reach_each(ids);
         }
         Ok(swept)
     }
 
-    /// Parked jobs that need not keep others waiting leave their line. A transaction of its own: a rescue
-    /// locks job rows, and the account's lock comes before those.
-    async fn let_others_pass(&self, ids: &[i64]) -> Result<Vec<Ring>, StoreError> {
-        let parked: Vec<(i64, Option<i64>)> = job::Entity::find()
-            .select_only()
-            .columns([job::Column::Id, job::Column::HeadOf])
-            .filter(job::Column::Id.is_in(padded(ids)))
-            .filter(job::Column::State.eq(JobState::Held.name()))
-            .filter(job::Column::HoldCode.eq("poison"))
-            .filter(job::Column::DoubtSince.is_null())
-            .filter(job::Column::Kind.ne(JobKind::Create.name()))
-            .into_tuple()
-            .all(&self.write)
-            .await?;
-        let accounts: BTreeSet<i64> = parked.iter().filter_map(|(_, account)| *account).collect();
-        if accounts.is_empty() {
-            return Ok(Vec::new());
-        }
-        let ids: Vec<i64> = parked.iter().map(|(id, _)| *id).collect();
-        transact!(self, tx, {
-            let locked = lock_accounts(&tx, &accounts).await?;
-            let now = self.clock(&tx).await?;
-            job::Entity::update_many()
-                .col_expr(job::Column::HeadOf, Expr::value(None::<i64>))
-                .col_expr(job::Column::OpenOf, Expr::value(None::<i64>))
-                .filter(job::Column::Id.is_in(padded(&ids)))
-                .filter(job::Column::State.eq(JobState::Held.name()))
-                .exec(&tx)
-                .await?;
-            let states = locked
-                .into_iter()
-                .map(|(id, row)| (id, row.state))
-                .collect();
-            promote(&tx, &states, now).await?
-        })
-    }
-
-    async fn rescue_in(&self, tx: &impl ConnectionTrait, ids: &[i64]) -> Result<Swept, DbErr> {
+    async fn rescue_in(
+        &self,
+        tx: &impl ConnectionTrait,
+        ids: &[i64],
+        parking: &BTreeSet<i64>,
+    ) -> Result<Swept, DbErr> {
+        let accounts = lock_accounts(tx, parking).await?;
         let now = self.clock(tx).await?;
-        let find = job::Entity::find()
-            .filter(job::Column::Id.is_in(padded(ids)))
-            .filter(job::Column::State.eq(JobState::Running.name()))
-            .filter(job::Column::LeaseUntil.lt(now))
-            .order_by_asc(job::Column::Id);
-        let backend = tx.get_database_backend();
-        // A row that is being finished just now is skipped: its outcome is better than ours.
-        let rows = match backend {
-            DbBackend::Sqlite => find.all(tx).await?,
-            _ => {
-                find.lock_with_behavior(row_lock(backend), LockBehavior::SkipLocked)
-                    .all(tx)
-                    .await?
-            }
-        };
+        let rows = lock_ended(tx, ids, now).await?;
         let mut swept = Swept::default();
         for row in &rows {
             let parked = row.worker_deaths + 1 >= POISON_AFTER;
+            if parked && row.account_id.is_some_and(|id| !parking.contains(&id)) {
+                // It has died again since it was looked up: the next sweep parks it.
+                continue;
+            }
             let settle = self.pace().of(Duration::from_secs(5));
             let due_at = now + crate::pace::millis(settle);
-            take_back(tx, row, parked, due_at).await?;
+            take_back(tx, row, parked, now, due_at).await?;
             note_lost(tx, row, parked, now, due_at).await?;
+            Point::RescueWritten.reach(row);
             swept.rescued += 1;
-            swept.parked += usize::from(parked);
+            if parked {
+                swept.parked.push(row.id);
+            }
         }
+        let states = accounts
+            .into_iter()
+            .map(|(id, account)| (id, account.state))
+            .collect();
+        swept.rings = promote(tx, &states, now).await?;
         Ok(swept)
     }
 
@@ -140,7 +120,7 @@ impl Store {
         due.sort_by_key(|row| row.id);
         let accounts: BTreeSet<i64> = due.iter().filter_map(|row| row.account_id).collect();
         let ids: Vec<i64> = due.iter().map(|row| row.id).collect();
-        transact!(self, tx, {
+        let swept = transact!(self, tx, {
             let locked = lock_accounts(&tx, &accounts).await?;
             let now = self.clock(&tx).await?;
             for row in &due {
@@ -159,12 +139,15 @@ impl Store {
                 .map(|(id, row)| (id, row.state))
                 .collect();
             let rings = promote(&tx, &states, now).await?;
+            Point::JoinWritten.reach_each(&due);
             Swept {
                 joined: usize::try_from(joined.rows_affected).unwrap_or(usize::MAX),
                 rings,
                 ..Swept::default()
             }
-        })
+        })?;
+        Point::Joined.reach_each(&due);
+        Ok(swept)
     }
 
     /// Gives every line without a head one. Finds nothing unless something is broken; scans all
@@ -212,6 +195,28 @@ impl Store {
     }
 }
 
+/// Jobs of these whose lease has ended, locked. A row that is being finished just now is skipped: its outcome
+/// is better than ours.
+async fn lock_ended(
+    tx: &impl ConnectionTrait,
+    ids: &[i64],
+    now: i64,
+) -> Result<Vec<job::Model>, DbErr> {
+    let find = job::Entity::find()
+        .filter(job::Column::Id.is_in(padded(ids)))
+        .filter(job::Column::State.eq(JobState::Running.name()))
+        .filter(job::Column::LeaseUntil.lt(now))
+        .order_by_asc(job::Column::Id);
+    match tx.get_database_backend() {
+        DbBackend::Sqlite => find.all(tx).await,
+        backend => {
+            find.lock_with_behavior(row_lock(backend), LockBehavior::SkipLocked)
+                .all(tx)
+                .await
+        }
+    }
+}
+
 /// What a scheduled job does to the line when its time has come.
 async fn overtake(tx: &impl ConnectionTrait, row: &job::Model, now: i64) -> Result<(), DbErr> {
     let (Some(account_id), Ok(kind)) = (row.account_id, row.kind.parse::<JobKind>()) else {
@@ -230,6 +235,7 @@ async fn take_back(
     tx: &impl ConnectionTrait,
     row: &job::Model,
     parked: bool,
+    now: i64,
     due_at: i64,
 ) -> Result<(), DbErr> {
     use job::Column as C;
@@ -249,6 +255,7 @@ async fn take_back(
     update = if parked {
         update
             .col_expr(C::State, Expr::value(JobState::Held.name()))
+            .col_expr(C::FinishedAt, Expr::value(now))
             .col_expr(C::HoldCode, Expr::value("poison"))
             .col_expr(C::ErrorCode, Expr::value("poison"))
             .col_expr(
@@ -261,6 +268,13 @@ async fn take_back(
             .col_expr(C::ReadyLane, Expr::col(C::Lane))
             .col_expr(C::DueAt, Expr::value(due_at))
     };
+    // A create, and anything in doubt, keeps what is behind it waiting.
+    let blocks = row.kind == JobKind::Create.name() || in_doubt || row.doubt_since.is_some();
+    if parked && !blocks {
+        update = update
+            .col_expr(C::HeadOf, Expr::value(None::<i64>))
+            .col_expr(C::OpenOf, Expr::value(None::<i64>));
+    }
     update
         .filter(C::Id.eq(row.id))
         .filter(C::Fence.eq(row.fence))
