@@ -23,10 +23,29 @@ use crate::servers::TestDatabase;
 /// One installation: a folder with keys, a database, perhaps Redis.
 #[derive(Debug)]
 pub struct Installation {
-    folder: tempfile::TempDir,
+    folder: Folder,
+    binary: PathBuf,
     database_url: String,
     redis_url: Option<String>,
     pace: f64,
+}
+
+/// Where an installation lives.
+#[derive(Debug)]
+enum Folder {
+    /// Gone with it.
+    Passing(tempfile::TempDir),
+    /// Left behind.
+    Kept(PathBuf),
+}
+
+impl Folder {
+    fn path(&self) -> &Path {
+        match self {
+            Folder::Passing(folder) => folder.path(),
+            Folder::Kept(folder) => folder,
+        }
+    }
 }
 
 /// What a finished command said.
@@ -89,8 +108,33 @@ impl Installation {
     #[must_use]
     pub fn new(database: &TestDatabase, redis_url: Option<String>, pace: f64) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let folder = Folder::Passing(folder);
+        Self::with_keys(folder, binary(), database, redis_url, pace)
+    }
+
+    /// The same in a folder that stays, of another binary.
+    #[must_use]
+    pub fn in_folder(
+        folder: &Path,
+        binary: PathBuf,
+        database: &TestDatabase,
+        redis_url: Option<String>,
+        pace: f64,
+    ) -> Self {
+        let folder = Folder::Kept(folder.to_owned());
+        Self::with_keys(folder, binary, database, redis_url, pace)
+    }
+
+    fn with_keys(
+        folder: Folder,
+        binary: PathBuf,
+        database: &TestDatabase,
+        redis_url: Option<String>,
+        pace: f64,
+    ) -> Self {
         let this = Self {
             folder,
+            binary,
             database_url: database.url.clone(),
             redis_url,
             pace,
@@ -108,7 +152,7 @@ impl Installation {
     /// The binary with this installation's environment and those arguments.
     #[must_use]
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(binary());
+        let mut command = Command::new(&self.binary);
         command
             .args(args)
             .current_dir(self.folder.path())

@@ -4,6 +4,7 @@
 
 pub mod client;
 pub mod crew;
+pub mod field;
 pub mod installation;
 pub mod licence;
 pub mod rules;

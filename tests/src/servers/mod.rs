@@ -72,7 +72,12 @@ impl TestDatabase {
     /// A new database with the schema in it.
     pub async fn migrated(kind: Kind) -> Self {
         let database = Self::empty(kind).await;
-        let connection = Database::connect(&database.url)
+        database.migrate().await;
+        database
+    }
+
+    async fn migrate(&self) {
+        let connection = Database::connect(&self.url)
             .await
             .expect("a database just made can be reached");
         Migrator::up(&connection, None)
@@ -82,6 +87,18 @@ impl TestDatabase {
             .close()
             .await
             .expect("a connection can be closed");
+    }
+
+    /// A new SQLite file with the schema in it, in a folder that stays.
+    pub async fn sqlite_in(folder: &std::path::Path) -> Self {
+        let file = folder.join("hostler.sqlite");
+        let database = Self {
+            url: format!("sqlite:{}?mode=rwc", file.display()),
+            kind: Kind::Sqlite,
+            name: String::new(),
+            folder: None,
+        };
+        database.migrate().await;
         database
     }
 
