@@ -32,7 +32,7 @@ pub struct Model {
     pub closed_at: Option<i64>,
     /// The limit in MB; -1 = unlimited.
     pub traffic_limit_mb: Option<i64>,
-    /// When the last reading was taken.
+    /// When the panel had given the last figure that was booked.
     pub as_of: i64,
 }
 

@@ -31,7 +31,7 @@ pub struct Model {
     pub job_id: i64,
     /// Its fence then.
     pub fence: i64,
-    /// drop, reset, unmatched, deleted, implausible, final, closed_month.
+    /// drop, reset, unmatched, conflict, deleted, implausible, final, closed_month, overtaken, duplicate_home.
     pub flag: Option<String>,
 }
 

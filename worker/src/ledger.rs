@@ -4,6 +4,7 @@
 //! given up books nothing. The accounts are locked before their months are read, so that two runs at one
 //! time come one after the other, and the second finds nothing new.
 
+mod months;
 mod rows;
 mod run;
 
@@ -13,18 +14,20 @@ use entity::{account, job, usage_month};
 use hosting::Month;
 use jobs::faults::Point;
 use jobs::{JobState, store::StoreError};
-use panels::UsageReport;
 use sea_orm::sea_query::{Expr, ExprTrait, LockType};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, EntityTrait, QueryFilter,
     QueryOrder, QuerySelect,
 };
 
-pub(crate) use run::Run;
+pub(crate) use run::{Run, Taken};
 
 use crate::attempt::{Attempt, Halt};
 use crate::matching::{self, Matched};
 use crate::usage::Flag;
+
+/// Names that a result lists; the readings have them all.
+const LISTED: usize = 20;
 
 /// Accounts in one transaction.
 const CHUNK: usize = 500;
@@ -38,9 +41,11 @@ pub(crate) struct Written {
     pub(crate) booked: u64,
     /// Rows that belong to nobody we know.
     pub(crate) unmatched: usize,
+    /// The names of the first of them.
+    pub(crate) unmatched_names: Vec<String>,
     /// Readings that an operator should look at.
     pub(crate) flagged: usize,
-    /// The accounts that were in the report.
+    /// The accounts that the report shows to be on the panel.
     pub(crate) seen: BTreeSet<i64>,
 }
 
@@ -86,9 +91,9 @@ macro_rules! in_transaction {
 pub(crate) async fn write(
     attempt: &Attempt<'_>,
     run: &Run,
-    report: &UsageReport,
+    taken: &Taken,
 ) -> Result<Written, Halt> {
-    let matched = matching::assign(&run.known, &report.accounts);
+    let matched = matching::assign(&run.known, &taken.report.accounts);
     let mut written = Written {
         accounts: matched.len(),
         ..Written::default()
@@ -97,26 +102,24 @@ pub(crate) async fn write(
         let part = in_transaction!(
             attempt,
             tx,
-            rows::write_chunk(attempt, tx, run, chunk).await?
+            rows::write_chunk(attempt, tx, run, taken, chunk).await?
         )?;
         Point::ChunkCommitted.reach(&attempt.claimed.job);
         written.booked = written.booked.saturating_add(part.booked);
         written.flagged += part.flagged;
-        written.unmatched += chunk.iter().filter(|row| row.account_id.is_none()).count();
-        written
-            .seen
-            .extend(chunk.iter().filter_map(|row| row.account_id));
+        for row in chunk.iter().filter(|row| row.account_id.is_none()) {
+            written.unmatched += 1;
+            if written.unmatched_names.len() < LISTED {
+                written.unmatched_names.push(row.usage.username.to_string());
+            }
+        }
+        written.seen.extend(present_ids(chunk));
     }
     Ok(written)
 }
 
-/// Counts a night for each living account that the report lacks, and returns how many there are.
-pub(crate) async fn count_missing(
-    attempt: &Attempt<'_>,
-    run: &Run,
-    written: &Written,
-) -> Result<usize, Halt> {
-    let missing: Vec<i64> = run.missing_ids(written);
+/// Counts a night for each of these accounts, which the report lacks.
+pub(crate) async fn count_missing(attempt: &Attempt<'_>, missing: &[i64]) -> Result<(), Halt> {
     for chunk in missing.chunks(CHUNK) {
         in_transaction!(attempt, tx, {
             account::Entity::update_many()
@@ -130,7 +133,7 @@ pub(crate) async fn count_missing(
                 .await?;
         })?;
     }
-    Ok(missing.len())
+    Ok(())
 }
 
 /// Notes that an account is terminated without a last reading of that month.
@@ -140,13 +143,13 @@ pub(crate) async fn flag_missing_final(attempt: &Attempt<'_>, month: Month) -> R
     in_transaction!(attempt, tx, {
         let now = attempt.worker.store().clock(tx).await?;
         lock_accounts(tx, &[account_id]).await?;
-        let months = rows::months(tx, &[account_id], month).await?;
-        let mut row = match months.into_iter().next() {
+        let found = months::months(tx, &[account_id], month).await?;
+        let mut row = match found.into_iter().next() {
             Some(row) => row,
-            None => rows::new_month(account_id, &run, now),
+            None => months::new_month(account_id, &run, now),
         };
         row.flag = Some(Flag::MissingFinal.name().to_owned());
-        rows::put_months(tx, vec![row]).await?;
+        months::put_months(tx, vec![row]).await?;
     })
 }
 
@@ -195,6 +198,12 @@ struct Part {
 
 fn account_ids(chunk: &[Matched<'_>]) -> Vec<i64> {
     chunk.iter().filter_map(|row| row.account_id).collect()
+}
+
+/// Those that the panel has; what is deleted there has its traffic in the report nevertheless.
+fn present_ids(chunk: &[Matched<'_>]) -> impl Iterator<Item = i64> {
+    let there = chunk.iter().filter(|row| !row.usage.deleted);
+    there.filter_map(|row| row.account_id)
 }
 
 fn by_account(

@@ -76,6 +76,18 @@ pub enum Remark {
     Implausible,
     /// The month is closed; it is kept as late.
     ClosedMonth,
+    /// A newer figure was booked meanwhile; this one says nothing.
+    Overtaken,
+}
+
+/// Whether the figure is newer than what is booked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Age {
+    /// It was asked for after the last one had come.
+    Newest,
+    /// Another one came since it was asked for: it may be the older of the two, and its being smaller is
+    /// no sign of anything.
+    Overtaken,
 }
 
 /// What a reading does.
@@ -91,10 +103,16 @@ pub struct Booking {
 
 /// What the panel's figure `raw` does to a month.
 #[must_use]
-pub fn book(counter: Counter, before: &Standing, raw: Bytes) -> Booking {
-    match counter {
-        Counter::MonthTotal => month_total(before, raw),
-        Counter::Running { restarts_from_zero } => running(before, raw, restarts_from_zero),
+pub fn book(counter: Counter, before: &Standing, raw: Bytes, age: Age) -> Booking {
+    match (counter, age) {
+        // A month only grows, so a larger figure is right whenever it was read.
+        (Counter::MonthTotal, Age::Overtaken) if raw < before.total => overtaken(before),
+        (Counter::MonthTotal, _) => month_total(before, raw),
+        // From a figure of before a reset that is booked already, the growth cannot be told.
+        (Counter::Running { .. }, Age::Overtaken) => overtaken(before),
+        (Counter::Running { restarts_from_zero }, Age::Newest) => {
+            running(before, raw, restarts_from_zero)
+        }
     }
 }
 
@@ -156,7 +174,11 @@ fn running(before: &Standing, raw: Bytes, restarts_from_zero: bool) -> Booking {
     if before.closed {
         let late = before.late.checked_add(delta);
         after.late = late.unwrap_or(before.late);
-        return done(after, Bytes::ZERO, Remark::ClosedMonth);
+        let remark = match remark {
+            Remark::None if delta > Bytes::ZERO => Remark::ClosedMonth,
+            other => other,
+        };
+        return done(after, Bytes::ZERO, remark);
     }
     match before.total.checked_add(delta) {
         Some(total) => {
@@ -165,6 +187,10 @@ fn running(before: &Standing, raw: Bytes, restarts_from_zero: bool) -> Booking {
         }
         None => implausible(before, raw),
     }
+}
+
+fn overtaken(before: &Standing) -> Booking {
+    done(before.clone(), Bytes::ZERO, Remark::Overtaken)
 }
 
 fn implausible(before: &Standing, raw: Bytes) -> Booking {

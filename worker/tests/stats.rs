@@ -1,149 +1,20 @@
 //! Traffic: what is booked, and what is never booked twice.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 
 use std::time::Duration;
 
-use entity::{account, usage_ledger, usage_month, usage_reading};
-use hosting::{Bytes, Limit, Month};
-use jobs::store::{AccountChange, NewJob, Target};
-use jobs::{AccountState, JobSpec, JobState};
-use panels::{AccountUsage, Evidence};
+use entity::{account, usage_month};
+use jobs::store::Target;
+use jobs::{JobSpec, JobState};
+use panels::AccountUsage;
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
-use support::App;
-use support::fake::{Fault, plain, transient};
-
-fn month() -> Month {
-    "2026-11".parse().unwrap()
-}
-
-fn row(name: &str, bytes: u64) -> AccountUsage {
-    AccountUsage {
-        username: name.parse().unwrap(),
-        domain: Some(format!("{name}.example.com").parse().unwrap()),
-        owner: None,
-        deleted: false,
-        traffic: Bytes::new(bytes),
-        traffic_limit: Some(Limit::AtMost(10)),
-        disk: Bytes::from_mb(3),
-        disk_limit: Some(Limit::Unlimited),
-    }
-}
-
-/// A server with these accounts, as an import finds them.
-async fn app(names: &[&str]) -> App {
-    let app = App::start().await;
-    for name in names {
-        import(&app, name).await;
-    }
-    app
-}
-
-async fn import(app: &App, name: &str) {
-    let account = plain(
-        name,
-        &format!("{name}.example.com"),
-        "root",
-        Evidence::default(),
-    );
-    let change = AccountChange {
-        state: Some(AccountState::Active),
-        domain: account.domain.clone(),
-        ..AccountChange::default()
-    };
-    let new = app
-        .store
-        .import_account(app.server_id, &account.username, &change)
-        .await
-        .unwrap();
-    assert!(new);
-}
-
-fn reports(app: &App, rows: Vec<AccountUsage>) {
-    app.fake.state().reports.insert(month().to_string(), rows);
-}
-
-fn job(app: &App) -> NewJob {
-    app.operators(JobSpec::GetStats { month: month() }, Target::Nobody)
-}
-
-/// One run with this report.
-async fn read(app: &App, rows: Vec<AccountUsage>) -> serde_json::Value {
-    reports(app, rows);
-    let id = app.submit(job(app)).await;
-    app.run().await;
-    assert_eq!(app.state(&id).await, JobState::Succeeded);
-    app.result(&id).await
-}
-
-async fn night(app: &App, number: u32, rows: Vec<AccountUsage>) -> serde_json::Value {
-    reports(app, rows);
-    let nightly = NewJob {
-        idem_key: format!("get_stats:{}:{}:{number}", app.server_id, month()),
-        ..job(app)
-    };
-    let id = app.submit(nightly).await;
-    app.run().await;
-    app.result(&id).await
-}
-
-async fn account(app: &App, name: &str) -> account::Model {
-    account::Entity::find()
-        .filter(account::Column::Username.eq(name))
-        .order_by_desc(account::Column::Id)
-        .one(app.store.reader())
-        .await
-        .unwrap()
-        .unwrap()
-}
-
-async fn total(app: &App, name: &str) -> Option<usage_month::Model> {
-    let id = account(app, name).await.id;
-    usage_month::Entity::find_by_id((id, month().to_string()))
-        .one(app.store.reader())
-        .await
-        .unwrap()
-}
-
-async fn bytes(app: &App, name: &str) -> i64 {
-    total(app, name).await.unwrap().total_bytes
-}
-
-async fn ledger(app: &App) -> Vec<usage_ledger::Model> {
-    usage_ledger::Entity::find()
-        .all(app.store.reader())
-        .await
-        .unwrap()
-}
-
-async fn readings(app: &App) -> Vec<usage_reading::Model> {
-    usage_reading::Entity::find()
-        .order_by_asc(usage_reading::Column::Id)
-        .all(app.store.reader())
-        .await
-        .unwrap()
-}
-
-/// The promise: the ledger's sum is the month's total, and nothing in it is negative.
-async fn adds_up(app: &App) {
-    let entries = ledger(app).await;
-    assert!(entries.iter().all(|entry| entry.delta_bytes >= 0));
-    for month in usage_month::Entity::find()
-        .all(app.store.reader())
-        .await
-        .unwrap()
-    {
-        let mine = entries
-            .iter()
-            .filter(|entry| entry.account_id == month.account_id && entry.month == month.month);
-        assert_eq!(
-            mine.map(|entry| entry.delta_bytes).sum::<i64>(),
-            month.total_bytes
-        );
-    }
-}
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use support::fake::{Fault, transient};
+use support::traffic::{
+    account, adds_up, app, bytes, import, job, ledger, month, night, read, readings, reports, row,
+    total,
+};
 
 #[tokio::test]
 async fn what_is_new_is_booked_and_only_once() {

@@ -17,6 +17,9 @@ use crate::output::{bytes, cell};
 use crate::start::{Patience, ledger};
 use crate::time::{now_ms, relative, stamp};
 
+/// After so many nights without a word of it, an account is rather gone than overlooked.
+const GONE: i32 = 3;
+
 /// List, show and import accounts.
 #[derive(Debug, Args)]
 pub struct Account {
@@ -197,6 +200,7 @@ fn value(row: &account::Model, names: &BTreeMap<i64, String>) -> Value {
         "suspended_by": row.suspended_by,
         "suspend_reason": row.suspend_reason,
         "disk_bytes": row.disk_bytes,
+        "missing_nights": row.missing_nights,
         "created_at": stamp(row.created_at),
         "terminated_at": row.terminated_at.map(stamp),
     })
@@ -209,6 +213,11 @@ async fn show(app: &App, store: &Store, row: &account::Model) -> Result<(), Fail
         (Some(by), Some(why)) => format!("by {by}: {why}"),
         (Some(by), None) => format!("by {by}"),
         (None, why) => why.clone().unwrap_or_default(),
+    };
+    let missing = match row.missing_nights {
+        0 => String::new(),
+        nights @ 1..GONE => format!("for {nights} nights"),
+        nights => format!("for {nights} nights: gone from the panel?"),
     };
     let limits = if row.limits == "{}" { "" } else { &row.limits };
     app.out.fields(&[
@@ -224,6 +233,7 @@ async fn show(app: &App, store: &Store, row: &account::Model) -> Result<(), Fail
         ("reference", row.reference.clone().unwrap_or_default()),
         ("address", row.address.clone().unwrap_or_default()),
         ("disk", row.disk_bytes.map(bytes).unwrap_or_default()),
+        ("not reported", missing),
         ("known since", stamp(row.created_at)),
         (
             "terminated",

@@ -42,6 +42,8 @@ pub(crate) struct AccountView {
     suspend_reason: Option<String>,
     /// Disk use in bytes at the last reading.
     disk_bytes: Option<i64>,
+    /// In how many nights in a row the panel did not report it; from three on it is rather gone.
+    missing_nights: i32,
     /// When Hostler came to know it.
     created_at: String,
     /// When it changed last.
@@ -63,6 +65,7 @@ impl AccountView {
             suspended_by: row.suspended_by.clone(),
             suspend_reason: row.suspend_reason.clone(),
             disk_bytes: row.disk_bytes,
+            missing_nights: row.missing_nights,
             created_at: rfc3339(row.created_at),
             updated_at: rfc3339(row.updated_at),
             terminated_at: row.terminated_at.map(rfc3339),

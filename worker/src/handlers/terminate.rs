@@ -12,7 +12,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 use super::{Handler, Observed, subject};
 use crate::attempt::{Attempt, Done, Halt};
 use crate::identity::{Expected, Incarnation, incarnation, is_ours};
-use crate::ledger::{self, Run};
+use crate::ledger::{self, Run, Taken};
 use crate::progress::Progress;
 use crate::verdict::{Doubt, Tries};
 
@@ -172,9 +172,11 @@ impl From<Reading> for Halt {
 async fn read_month(attempt: &Attempt<'_>, month: Month) -> Result<(), Reading> {
     let panel = attempt.panel().map_err(Reading::Ours)?;
     let key = attempt.key().map_err(Reading::Ours)?;
-    let report = panel.usage_of(&key, month).await.map_err(Reading::Panel)?;
+    let taken = Taken::from(attempt, panel.usage_of(&key, month))
+        .await
+        .map_err(Reading::Panel)?;
     let run = Run::of_one(attempt, panel.counter(), month).map_err(Reading::Ours)?;
-    ledger::write(attempt, &run, &report)
+    ledger::write(attempt, &run, &taken)
         .await
         .map(|_| ())
         .map_err(Reading::Ours)

@@ -1,40 +1,42 @@
 //! The rows of a chunk: readings, what they do to their months, what is booked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use entity::{account, usage_ledger, usage_month, usage_reading};
-use hosting::{Bytes, Limit, Month};
-use panels::Counter;
-use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait, OnConflict};
+use hosting::Bytes;
+use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait};
 use sea_orm::{
-    ActiveModelTrait,
     ActiveValue::{NotSet, Set},
-    ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
-    QuerySelect,
+    ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
 };
 
-use super::{Part, Run, account_ids, by_account, lock_accounts, lock_of};
+use super::months::{
+    self, Before, in_mb, month_row, new_month, previous_figures, put_months, standing,
+};
+use super::{Part, Run, Taken, account_ids, by_account, lock_accounts, present_ids};
 use crate::attempt::Attempt;
 use crate::matching::Matched;
-use crate::usage::{Booking, Flag, Remark, Standing, book};
+use crate::usage::{Age, Booking, Remark, Standing, book};
 
 /// Writes one chunk: what is read first is locked first, accounts before their months.
 pub(super) async fn write_chunk(
     attempt: &Attempt<'_>,
     tx: &DatabaseTransaction,
     run: &Run,
+    taken: &Taken,
     chunk: &[Matched<'_>],
 ) -> Result<Part, DbErr> {
     let now = attempt.worker.store().clock(tx).await?;
     let ids = account_ids(chunk);
     let accounts = lock_accounts(tx, &ids).await?;
-    let months = by_account(months(tx, &ids, run.month).await?);
+    let months = by_account(months::months(tx, &ids, run.month).await?);
     let before = previous_figures(tx, run, &ids).await?;
     let mut booked = Vec::new();
     let mut readings = Vec::with_capacity(chunk.len());
     let mut flagged = 0;
     for row in chunk {
-        let booking = booking(run, row, &months, &before);
+        let month = row.account_id.and_then(|id| months.get(&id));
+        let booking = booking(run, row, month, &before, age(month, taken, now));
         let flag = flag(run, row, booking.as_ref());
         flagged += usize::from(flag.is_some_and(|flag| flag != "final"));
         readings.push(reading(attempt, run, row, flag, now));
@@ -56,7 +58,7 @@ pub(super) async fn write_chunk(
                 old.unwrap_or_else(|| new_month(*id, run, now)),
                 row,
                 booking,
-                now,
+                taken.answered_at,
             )
         })
         .collect();
@@ -69,71 +71,30 @@ pub(super) async fn write_chunk(
     })
 }
 
-/// The months of these accounts, locked: closing a month waits for us, or we see it closed.
-pub(super) async fn months(
-    tx: &DatabaseTransaction,
-    ids: &[i64],
-    month: Month,
-) -> Result<Vec<usage_month::Model>, DbErr> {
-    usage_month::Entity::find()
-        .filter(usage_month::Column::AccountId.is_in(ids.iter().copied()))
-        .filter(usage_month::Column::Month.eq(month.to_string()))
-        .order_by_asc(usage_month::Column::AccountId)
-        .lock(lock_of(tx))
-        .all(tx)
-        .await
-}
-
-/// Where running counters stood in the months before: (last figure, epoch) an account. An account that has
-/// a later month already is left out of the booking: its counter has run on.
-async fn previous_figures(
-    tx: &DatabaseTransaction,
-    run: &Run,
-    ids: &[i64],
-) -> Result<BTreeMap<i64, Before>, DbErr> {
-    if run.counter == Counter::MonthTotal {
-        return Ok(BTreeMap::new());
+/// Whether another figure has come since this one was asked for. A time that is still to come was written
+/// before the clock was set back; it says nothing.
+fn age(month: Option<&usage_month::Model>, taken: &Taken, now: i64) -> Age {
+    let since_then = taken.asked_at + 1..=now;
+    match month {
+        Some(month) if since_then.contains(&month.as_of) => Age::Overtaken,
+        _ => Age::Newest,
     }
-    let rows: Vec<usage_month::Model> = usage_month::Entity::find()
-        .filter(usage_month::Column::AccountId.is_in(ids.iter().copied()))
-        .filter(usage_month::Column::Month.ne(run.month.to_string()))
-        .order_by_asc(usage_month::Column::Month)
-        .all(tx)
-        .await?;
-    let this = run.month.to_string();
-    let mut before: BTreeMap<i64, Before> = BTreeMap::new();
-    for row in rows {
-        let entry = before.entry(row.account_id).or_default();
-        if row.month > this {
-            entry.overtaken = true;
-        } else {
-            entry.last_raw = Bytes::from_i64(row.last_raw);
-            entry.epoch = row.epoch;
-        }
-    }
-    Ok(before)
-}
-
-#[derive(Debug, Default, Clone, Copy)]
-struct Before {
-    last_raw: Option<Bytes>,
-    epoch: i32,
-    overtaken: bool,
 }
 
 /// What the row does to its account's month; `None` = nothing can be booked from it.
 fn booking(
     run: &Run,
     row: &Matched<'_>,
-    months: &BTreeMap<i64, usage_month::Model>,
+    month: Option<&usage_month::Model>,
     before: &BTreeMap<i64, Before>,
+    age: Age,
 ) -> Option<Booking> {
     let (id, raw) = (row.account_id?, row.usage.traffic?);
     let earlier = before.get(&id).copied().unwrap_or_default();
     if earlier.overtaken {
         return None;
     }
-    let standing = match months.get(&id) {
+    let standing = match month {
         Some(month) => standing(month),
         None => Standing {
             last_raw: earlier.last_raw,
@@ -141,20 +102,7 @@ fn booking(
             ..Standing::default()
         },
     };
-    Some(book(run.counter, &standing, raw))
-}
-
-fn standing(row: &usage_month::Model) -> Standing {
-    Standing {
-        total: Bytes::from_i64(row.total_bytes).unwrap_or_default(),
-        last_raw: Bytes::from_i64(row.last_raw),
-        epoch: row.epoch,
-        resets: row.resets,
-        flag: row.flag.as_deref().and_then(Flag::from_name),
-        flagged_raw: row.flagged_raw.and_then(Bytes::from_i64),
-        late: Bytes::from_i64(row.late_bytes).unwrap_or_default(),
-        closed: row.closed_at.is_some(),
-    }
+    Some(book(run.counter, &standing, raw, age))
 }
 
 /// What stands on the reading.
@@ -165,7 +113,13 @@ fn flag(run: &Run, row: &Matched<'_>, booking: Option<&Booking>) -> Option<&'sta
         Remark::Reset => Some("reset"),
         Remark::Implausible => Some("implausible"),
         Remark::ClosedMonth => Some("closed_month"),
-        Remark::None => row.flag.or(run.is_final.then_some("final")),
+        Remark::Overtaken => Some("overtaken"),
+        Remark::None => {
+            let elsewhere = row.account_id.is_some_and(|id| run.elsewhere.contains(&id));
+            row.flag
+                .or(run.is_final.then_some("final"))
+                .or(elsewhere.then_some("duplicate_home"))
+        }
     }
 }
 
@@ -191,14 +145,6 @@ fn reading(
         job_id: Set(attempt.claimed.job.id),
         fence: Set(attempt.claimed.job.fence),
         flag: Set(flag.map(str::to_owned)),
-    }
-}
-
-/// A limit as its column holds it: MB, -1 = unlimited.
-fn in_mb(limit: Limit) -> i64 {
-    match limit {
-        Limit::AtMost(mb) => i64::try_from(mb).unwrap_or(i64::MAX),
-        Limit::Unlimited => -1,
     }
 }
 
@@ -270,78 +216,6 @@ async fn reading_ids(
         .collect())
 }
 
-/// A month that begins.
-pub(super) fn new_month(account_id: i64, run: &Run, now: i64) -> usage_month::Model {
-    usage_month::Model {
-        account_id,
-        month: run.month.to_string(),
-        server_id: run.server_id,
-        total_bytes: 0,
-        last_raw: 0,
-        epoch: 0,
-        resets: 0,
-        flag: None,
-        flagged_raw: None,
-        late_bytes: 0,
-        closed_at: None,
-        traffic_limit_mb: None,
-        as_of: now,
-    }
-}
-
-fn month_row(
-    old: usage_month::Model,
-    row: &Matched<'_>,
-    booking: &Booking,
-    now: i64,
-) -> usage_month::Model {
-    let after = &booking.after;
-    usage_month::Model {
-        total_bytes: after.total.as_i64(),
-        last_raw: after.last_raw.unwrap_or_default().as_i64(),
-        epoch: after.epoch,
-        resets: after.resets,
-        flag: after.flag.map(|flag| flag.name().to_owned()),
-        flagged_raw: after.flagged_raw.map(Bytes::as_i64),
-        late_bytes: after.late.as_i64(),
-        traffic_limit_mb: row.usage.traffic_limit.map(in_mb).or(old.traffic_limit_mb),
-        as_of: now,
-        ..old
-    }
-}
-
-/// Writes months over what stood there. Who closed one is not ours to write.
-pub(super) async fn put_months(
-    tx: &DatabaseTransaction,
-    rows: Vec<usage_month::Model>,
-) -> Result<(), DbErr> {
-    use usage_month::Column as C;
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let over = OnConflict::columns([C::AccountId, C::Month])
-        .update_columns([
-            C::TotalBytes,
-            C::LastRaw,
-            C::Epoch,
-            C::Resets,
-            C::Flag,
-            C::FlaggedRaw,
-            C::LateBytes,
-            C::TrafficLimitMb,
-            C::AsOf,
-        ])
-        .to_owned();
-    let rows = rows
-        .into_iter()
-        .map(|row| row.into_active_model().reset_all());
-    usage_month::Entity::insert_many(rows)
-        .on_conflict(over)
-        .exec_without_returning(tx)
-        .await?;
-    Ok(())
-}
-
 /// Who was reported is not missing; its disk use is kept where it changed.
 async fn note_presence(
     tx: &DatabaseTransaction,
@@ -349,9 +223,10 @@ async fn note_presence(
     chunk: &[Matched<'_>],
 ) -> Result<(), DbErr> {
     use account::Column as C;
+    let present: BTreeSet<i64> = present_ids(chunk).collect();
     let back: Vec<i64> = accounts
         .iter()
-        .filter(|account| account.missing_nights > 0)
+        .filter(|account| account.missing_nights > 0 && present.contains(&account.id))
         .map(|account| account.id)
         .collect();
     if !back.is_empty() {

@@ -19,7 +19,7 @@ fn all(counter: Counter, from: Standing, raws: &[u64]) -> (Standing, Vec<u64>) {
     let mut standing = from;
     let mut deltas = Vec::new();
     for raw in raws {
-        let booking = book(counter, &standing, bytes(*raw));
+        let booking = book(counter, &standing, bytes(*raw), Age::Newest);
         deltas.push(booking.delta.get());
         standing = booking.after;
     }
@@ -112,7 +112,7 @@ proptest! {
             };
             for _ in 0..reads {
                 largest = largest.max(raw);
-                let booking = book(Counter::MonthTotal, &standing, bytes(raw));
+                let booking = book(Counter::MonthTotal, &standing, bytes(raw), Age::Newest);
                 booked += booking.delta.get();
                 standing = booking.after;
                 prop_assert_eq!(standing.total.get(), booked);
@@ -127,7 +127,7 @@ proptest! {
     #[test]
     fn a_running_counter_books_every_byte_that_it_showed(start in 0..1_u64 << 50, nights in nights()) {
         let (mut counter, mut expected, mut resets) = (start, 0_u64, 0);
-        let mut standing = book(RESTARTS, &Standing::default(), bytes(start)).after;
+        let mut standing = book(RESTARTS, &Standing::default(), bytes(start), Age::Newest).after;
         let mut booked = 0_u64;
         for night in nights {
             let last = counter;
@@ -143,7 +143,7 @@ proptest! {
                 expected += counter - last;
             }
             for _ in 0..reads {
-                let booking = book(RESTARTS, &standing, bytes(counter));
+                let booking = book(RESTARTS, &standing, bytes(counter), Age::Newest);
                 booked += booking.delta.get();
                 standing = booking.after;
             }
@@ -161,11 +161,32 @@ proptest! {
     ) {
         let mut standing = Standing { closed, ..Standing::default() };
         for raw in raws {
-            let booking = book(counter, &standing, bytes(raw));
+            let booking = book(counter, &standing, bytes(raw), Age::Newest);
             prop_assert_eq!(booking.after.total.checked_sub(standing.total), Some(booking.delta));
             prop_assert!(booking.delta <= IMPLAUSIBLE);
             prop_assert!(!closed || booking.delta == Bytes::ZERO);
             standing = booking.after;
         }
+    }
+
+    /// Figures that come again, out of order and late, between the nights change nothing.
+    #[test]
+    fn a_figure_that_was_overtaken_neither_resets_nor_drops(
+        counter in prop_oneof![Just(Counter::MonthTotal), Just(RESTARTS), Just(UNSURE)],
+        grown in proptest::collection::vec((0..1_u64 << 40, any::<prop::sample::Index>()), 1..40),
+    ) {
+        let (mut standing, mut alone) = (Standing::default(), Standing::default());
+        let (mut counted, mut seen) = (0, Vec::new());
+        for (more, which) in grown {
+            counted += more;
+            seen.push(counted);
+            alone = book(counter, &alone, bytes(counted), Age::Newest).after;
+            standing = book(counter, &standing, bytes(counted), Age::Newest).after;
+            let late = book(counter, &standing, bytes(*which.get(&seen)), Age::Overtaken);
+            prop_assert_eq!(late.delta, Bytes::ZERO);
+            standing = late.after;
+            prop_assert_eq!(&standing, &alone);
+        }
+        prop_assert_eq!((standing.resets, standing.flag), (0, None));
     }
 }

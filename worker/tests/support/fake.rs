@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -13,6 +13,7 @@ use panels::{
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
+use tokio::sync::Notify;
 
 /// What the next call of a verb does instead of what it should.
 #[derive(Debug, Clone)]
@@ -27,6 +28,11 @@ pub enum Fault {
     Hang,
     /// Panics.
     Panic,
+    /// Gives the answer of now later: tells `asked` when it was asked, and waits for `go_on`.
+    Late {
+        asked: Arc<Notify>,
+        go_on: Arc<Notify>,
+    },
 }
 
 #[derive(Debug, Default)]
@@ -43,6 +49,8 @@ pub struct State {
     pub clock: i64,
     pub missing_after_unsuspend: Vec<String>,
     pub running_counter: bool,
+    /// The month that a report is said to be of, where it is not the one that was asked for.
+    pub reported_month: Option<Month>,
 }
 
 #[derive(Debug, Default)]
@@ -163,6 +171,12 @@ impl Fake {
             }
             Some(Fault::Hang) => std::future::pending().await,
             Some(Fault::Panic) => panic!("the driver has a fault"),
+            Some(Fault::Late { asked, go_on }) => {
+                let answer = apply(&mut self.state());
+                asked.notify_one();
+                go_on.notified().await;
+                answer
+            }
         }
     }
 
@@ -468,7 +482,7 @@ impl Fake {
         let wanted =
             |row: &AccountUsage| only.is_none_or(|key| row.username.same_as(&key.username));
         Ok(UsageReport {
-            month,
+            month: self.state().reported_month.unwrap_or(month),
             accounts: rows.into_iter().filter(wanted).collect(),
             refused: Vec::new(),
         })

@@ -12,6 +12,7 @@
 )]
 
 pub mod fake;
+pub mod traffic;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
