@@ -220,7 +220,9 @@ async fn a_status_means_the_same_for_every_panel() {
     for (status, as_read, as_change) in [
         (401, "auth", "auth"),
         (403, "auth", "auth"),
-        (404, "auth", "auth"),
+        (404, "transient", "in_doubt"),
+        (405, "transient", "in_doubt"),
+        (410, "transient", "in_doubt"),
         (429, "throttled", "throttled"),
         (500, "transient", "in_doubt"),
         (503, "transient", "in_doubt"),

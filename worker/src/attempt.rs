@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::doubt::{self, Next};
 use crate::panel_source::OpenError;
 use crate::progress::Progress;
-use crate::verdict::{Doubt, Tries};
+use crate::verdict::{Doubt, Tries, Work};
 use crate::worker::Worker;
 
 /// What a handler's work ended with.
@@ -147,6 +147,8 @@ struct State {
     in_flight: bool,
     /// Whether any change has left in this attempt.
     sent: bool,
+    /// What of the job stands on the panel, and what is missing; `None` = nothing of it.
+    begun: Option<&'static str>,
     account: Option<AccountChange>,
 }
 
@@ -177,6 +179,7 @@ impl<'w> Attempt<'w> {
                 doubt,
                 in_flight: false,
                 sent: false,
+                begun: None,
                 account: None,
             }),
         }
@@ -322,6 +325,24 @@ impl<'w> Attempt<'w> {
     /// Whether any change has left in this attempt.
     pub(crate) fn sent_now(&self) -> bool {
         self.state().sent
+    }
+
+    /// A part of the job stands on the panel: from here on it cannot fail as if nothing was changed.
+    /// `what` says which part, and what is missing, for the customer.
+    pub(crate) fn stands(&self, what: &'static str) {
+        self.state().begun = Some(what);
+    }
+
+    /// What stands, and what is missing.
+    pub(crate) fn begun(&self) -> Option<&'static str> {
+        self.state().begun
+    }
+
+    pub(crate) fn work(&self) -> Work {
+        match self.begun() {
+            Some(_) => Work::Begun,
+            None => Work::Untouched,
+        }
     }
 
     /// The look has told what became of the change that was in doubt.

@@ -8,10 +8,13 @@ use panels::{Detail, PanelError};
 
 use crate::attempt::{Attempt, Done, Halt};
 use crate::executor::Ended;
-use crate::verdict::{Doubt, Verdict, judge};
+use crate::verdict::{Doubt, Verdict, Work, judge};
 
 /// After trouble with our own database an attempt is due again after this; no try is used.
 const OWN_TROUBLE: Duration = Duration::from_secs(10);
+
+/// A part of the job stands on the panel, and the rest was refused or did not come about.
+const INCOMPLETE: &str = "incomplete";
 
 /// What will be written.
 pub(crate) struct Conclusion {
@@ -81,10 +84,10 @@ fn reached(attempt: &Attempt<'_>) -> ServerEffect {
 }
 
 fn judged(attempt: &Attempt<'_>, error: &PanelError) -> Conclusion {
-    let verdict = judge(error, attempt.tries(), attempt.doubt());
+    let verdict = judge(error, attempt.tries(), attempt.doubt(), attempt.work());
     Conclusion {
         outcome: outcome(attempt, error, verdict),
-        error: Some(of_panel(error)),
+        error: Some(told(attempt, error, verdict)),
         effect: effect(attempt, error),
         secrets_spent: false,
     }
@@ -109,17 +112,32 @@ fn outcome(attempt: &Attempt<'_>, error: &PanelError, verdict: Verdict) -> Outco
             }
         }
         Verdict::Hold => Outcome::Held {
-            code: hold_code(error, attempt.doubt()).to_owned(),
+            code: hold_code(error, attempt.doubt(), attempt.work()).to_owned(),
         },
         Verdict::Fail => Outcome::Failed,
     }
 }
 
 /// Refused credentials are named as such even when a change is in doubt: a good check takes these up again.
-fn hold_code(error: &PanelError, doubt: Doubt) -> &'static str {
-    match (error, doubt) {
-        (PanelError::Auth(_), _) | (_, Doubt::None) => error.code(),
-        (_, Doubt::Open) => "panel_in_doubt",
+fn hold_code(error: &PanelError, doubt: Doubt, work: Work) -> &'static str {
+    match (error, doubt, work) {
+        (PanelError::Auth(_), _, _) | (_, Doubt::None, Work::Untouched) => error.code(),
+        (_, Doubt::Open, _) => "panel_in_doubt",
+        (_, Doubt::None, Work::Begun) => INCOMPLETE,
+    }
+}
+
+/// The panel's error, and what stands nevertheless where that is what a person must know.
+fn told(attempt: &Attempt<'_>, error: &PanelError, verdict: Verdict) -> JobError {
+    let told = of_panel(error);
+    let code = hold_code(error, attempt.doubt(), attempt.work());
+    match (verdict, attempt.begun()) {
+        (Verdict::Hold, Some(begun)) if code == INCOMPLETE => JobError {
+            code: code.to_owned(),
+            message: format!("{begun}: {}", told.message),
+            ..told
+        },
+        _ => told,
     }
 }
 
@@ -153,8 +171,8 @@ fn not_too_old(attempt: &Attempt<'_>, conclusion: Conclusion) -> Conclusion {
         return conclusion;
     }
     let code = conclusion.error.as_ref().map(|error| error.code.clone());
-    let outcome = match (&conclusion.outcome, attempt.doubt()) {
-        (Outcome::Retry { .. }, Doubt::None) => Outcome::Failed,
+    let outcome = match (&conclusion.outcome, attempt.doubt(), attempt.work()) {
+        (Outcome::Retry { .. }, Doubt::None, Work::Untouched) => Outcome::Failed,
         _ => Outcome::Held {
             code: code.unwrap_or_else(|| "too_old".to_owned()),
         },

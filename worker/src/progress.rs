@@ -15,6 +15,10 @@ pub(crate) struct Progress {
     /// Whether the panel has answered that it made the account; then it has our password.
     #[serde(skip_serializing_if = "is_false")]
     pub(crate) created: bool,
+    /// Whether the first step of several was confirmed by the panel (a change of the package, after which
+    /// come the account's own limits).
+    #[serde(skip_serializing_if = "is_false")]
+    pub(crate) first_step_done: bool,
     /// The address that is being given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) address: Option<IpAddr>,

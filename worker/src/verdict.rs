@@ -22,6 +22,15 @@ pub enum Doubt {
     None,
 }
 
+/// Whether a part of what the job is to do stands on the panel, by its own doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    /// A part is done, and the rest is not.
+    Begun,
+    /// The panel is as it was.
+    Untouched,
+}
+
 /// What to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
@@ -40,26 +49,23 @@ pub enum Verdict {
     Fail,
 }
 
-/// The design's table ("One attempt"), and one rule beyond it: while an earlier change is in doubt, an
-/// error of the look at it never ends the job as failed, because that would say that nothing was changed.
+/// The design's table ("One attempt"), and one rule beyond it: a job never ends as failed while a change
+/// of it is in doubt, or when a part of it is done, because that would say that nothing was changed.
 #[must_use]
-pub fn judge(error: &PanelError, tries: Tries, doubt: Doubt) -> Verdict {
-    match (error, tries, doubt) {
-        (
-            PanelError::Throttled { after, .. },
-            Tries::Left | Tries::None,
-            Doubt::Open | Doubt::None,
-        ) => Verdict::Later { after: *after },
-        (PanelError::Transient(_), Tries::Left, Doubt::Open | Doubt::None) => Verdict::Retry,
-        (PanelError::Transient(_), Tries::None, Doubt::None) => Verdict::Fail,
-        (PanelError::InDoubt(_), Tries::Left, Doubt::Open | Doubt::None) => Verdict::LookAgain,
-        (PanelError::Rejected { .. }, Tries::Left | Tries::None, Doubt::None) => Verdict::Fail,
-        (PanelError::Transient(_) | PanelError::InDoubt(_), Tries::None, Doubt::Open)
-        | (PanelError::InDoubt(_), Tries::None, Doubt::None)
-        | (PanelError::Rejected { .. }, Tries::Left | Tries::None, Doubt::Open)
-        | (PanelError::Auth(_), Tries::Left | Tries::None, Doubt::Open | Doubt::None) => {
-            Verdict::Hold
+pub fn judge(error: &PanelError, tries: Tries, doubt: Doubt, work: Work) -> Verdict {
+    let nothing_changed = (doubt, work) == (Doubt::None, Work::Untouched);
+    match (error, tries, nothing_changed) {
+        (PanelError::Throttled { after, .. }, Tries::Left | Tries::None, true | false) => {
+            Verdict::Later { after: *after }
         }
+        (PanelError::Transient(_), Tries::Left, true | false) => Verdict::Retry,
+        (PanelError::InDoubt(_), Tries::Left, true | false) => Verdict::LookAgain,
+        (PanelError::Transient(_), Tries::None, true)
+        | (PanelError::Rejected { .. }, Tries::Left | Tries::None, true) => Verdict::Fail,
+        (PanelError::Transient(_), Tries::None, false)
+        | (PanelError::InDoubt(_), Tries::None, true | false)
+        | (PanelError::Rejected { .. }, Tries::Left | Tries::None, false)
+        | (PanelError::Auth(_), Tries::Left | Tries::None, true | false) => Verdict::Hold,
     }
 }
 
@@ -85,7 +91,7 @@ mod tests {
     fn row(tries: Tries, doubt: Doubt) -> Vec<Verdict> {
         errors()
             .iter()
-            .map(|error| judge(error, tries, doubt))
+            .map(|error| judge(error, tries, doubt, Work::Untouched))
             .collect()
     }
 
@@ -111,6 +117,23 @@ mod tests {
             row(Tries::None, Doubt::None),
             [Fail, later(), Hold, Fail, Hold]
         );
+    }
+
+    #[test]
+    fn nothing_fails_once_a_part_of_it_is_done() {
+        for (tries, doubt) in [
+            (Tries::Left, Doubt::None),
+            (Tries::None, Doubt::None),
+            (Tries::Left, Doubt::Open),
+            (Tries::None, Doubt::Open),
+        ] {
+            for error in errors() {
+                let verdict = judge(&error, tries, doubt, Work::Begun);
+                let with_doubt = judge(&error, tries, Doubt::Open, Work::Untouched);
+                assert_eq!(verdict, with_doubt, "{error:?} {tries:?} {doubt:?}");
+                assert_ne!(verdict, Verdict::Fail);
+            }
+        }
     }
 
     #[test]

@@ -410,26 +410,3 @@ async fn a_step_that_breaks_off_is_taken_up_where_it_was() {
     assert_eq!(app.state(&id).await, JobState::Succeeded);
     assert_eq!(app.fake.changes(), ["create", "set_limits", "set_limits"]);
 }
-
-#[tokio::test]
-async fn an_account_whose_last_step_was_refused_is_still_known_as_ours() {
-    let app = App::start().await;
-    app.fake.fail(
-        "set_limits",
-        PanelError::refused("reseller_limit", "too much"),
-    );
-    let limited = CreateAccount {
-        limits: Limits::new().with(LimitName::DiskMb, Limit::AtMost(500)),
-        ..create()
-    };
-    let first = app.submit_create(limited.clone()).await;
-    app.run().await;
-    assert_eq!(app.state(&first).await, JobState::Failed);
-    let second = app.submit_create(limited).await;
-    app.run().await;
-    assert_eq!(app.state(&second).await, JobState::Succeeded);
-    assert_eq!(
-        app.fake.changes(),
-        ["create", "set_limits", "change_password", "set_limits"]
-    );
-}

@@ -74,13 +74,14 @@ impl Reply {
     /// refusals in the body of a 4xx looks there first.
     ///
     /// # Errors
-    /// `Auth` for 401, 403, and for 404, 405, 410 (no such API at this address); `Throttled` for 429;
-    /// for all others, 5xx first, `Transient` after a read and `InDoubt` after a change.
+    /// `Auth` for 401 and 403; `Throttled` for 429; for all others, 5xx first, `Transient` after a read and
+    /// `InDoubt` after a change. That holds for 404 too: a web server that lost its panel for a moment
+    /// says so as well, and it is no word about our credentials.
     pub fn judge_status(&self) -> Result<(), PanelError> {
         match self.status {
             200..=299 => Ok(()),
             401 | 403 => Err(self.auth("the panel refused our credentials")),
-            404 | 405 | 410 => Err(self.auth("there is no such API at this address")),
+            404 | 405 | 410 => Err(self.unknown("there is no such API at this address")),
             429 => Err(self.throttled()),
             500..=599 => Err(self.unknown("the panel failed while it worked on the request")),
             _ => Err(self.unknown("the panel answered with an unexpected status")),

@@ -214,7 +214,7 @@ async fn each_answer_has_one_meaning_for_reads_and_one_for_changes() {
         (
             "other web server",
             html("<html>404</html>").status(404).into(),
-            ["auth"; 2],
+            ["transient", "in_doubt"],
         ),
         ("rate limit", recorded("248").into(), ["throttled"; 2]),
         (

@@ -8,6 +8,9 @@ use super::{Handler, Observed, subject};
 use crate::attempt::{Attempt, Done, Halt};
 use crate::verdict::Doubt;
 
+/// The package is right and the account's own limits are not.
+const WITHOUT_LIMITS: &str = "the account has its new package, but not its own limits";
+
 pub(super) struct ChangePackage<'a> {
     pub(super) package: &'a PackageName,
 }
@@ -55,7 +58,12 @@ impl Handler for ChangePackage<'_> {
         let (panel, key) = (attempt.panel()?, attempt.key()?);
         let overrides = attempt.overrides();
         let found = match todo {
-            Todo::Overrides(found) => *found,
+            Todo::Overrides(found) => {
+                if attempt.progress().first_step_done {
+                    attempt.stands(WITHOUT_LIMITS);
+                }
+                *found
+            }
             Todo::Package => {
                 attempt.check(&attempt.draft())?;
                 subject::package_is_known(attempt, self.package)?;
@@ -66,6 +74,10 @@ impl Handler for ChangePackage<'_> {
                 if overrides.is_empty() {
                     return Ok(self.tell(Done::changed()));
                 }
+                attempt.stands(WITHOUT_LIMITS);
+                attempt
+                    .step(|progress| progress.first_step_done = true)
+                    .await?;
                 subject::subject(attempt).await?
             }
         };

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use hosting::AccountDraft;
 use jobs::faults::Point;
 use jobs::{AccountState, CreateAccount};
-use panels::{NewAccount, PanelAccount, Standing};
+use panels::{NewAccount, PanelAccount, PanelError, Standing};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{Handler, Observed, subject};
@@ -64,34 +64,25 @@ impl Handler for Create<'_> {
         let password = passwords::stored_or_generated(attempt, &rules.password).await?;
         let new = self.new_account(attempt, &password.secret)?;
         let found = match todo {
-            Todo::Make => {
-                self.check(attempt, &password)?;
-                if self.wanted.dedicated_ip {
-                    steps::reserve_address(attempt).await?;
-                }
-                steps::make(attempt, &new).await?;
-                Point::Made.reach(&attempt.claimed.job);
-                let found = steps::read_back(attempt).await?;
-                Point::ReadBack.reach(&attempt.claimed.job);
-                steps::complete(attempt, &new).await?;
-                found
-            }
-            Todo::GoOn(found) => {
-                attempt.note(|change| change.evidence = subject::evidence(&found));
-                steps::complete(attempt, &new).await?;
-                // Whether the panel has our password is not known when its answer was lost.
-                if !attempt.progress().created {
-                    steps::set_password(attempt, &password.secret).await?;
-                    Point::PasswordSet.reach(&attempt.claimed.job);
-                }
-                *found
-            }
+            Todo::Make => self.make(attempt, &new, &password).await?,
+            Todo::GoOn(found) => *found,
         };
+        attempt.note(|change| change.evidence = subject::evidence(&found));
+        attempt.stands("the account exists on the panel, but its domain is not set up");
+        steps::complete(attempt, &new).await?;
+        // Whether the panel has our password is not known when its answer was lost.
+        if !attempt.progress().created {
+            attempt.stands("the account exists on the panel, but its password is not set");
+            steps::set_password(attempt, &password.secret).await?;
+            Point::PasswordSet.reach(&attempt.claimed.job);
+        }
         let found = if self.wanted.dedicated_ip {
+            attempt.stands("the account exists on the panel, but has no address of its own");
             steps::give_address(attempt, found).await?
         } else {
             found
         };
+        attempt.stands("the account exists on the panel, but its own limits are not set");
         steps::set_limits(attempt, &found, &self.wanted.limits).await?;
         Point::LimitsSet.reach(&attempt.claimed.job);
         steps::note_made(attempt, &found, self.wanted);
@@ -136,6 +127,61 @@ impl Create<'_> {
             read_at: attempt.now(),
         };
         Ok(is_ours(found, &expected))
+    }
+
+    /// Makes the account, and gives it as the panel shows it.
+    async fn make(
+        &self,
+        attempt: &Attempt<'_>,
+        new: &NewAccount,
+        password: &Password,
+    ) -> Result<PanelAccount, Halt> {
+        self.check(attempt, password)?;
+        if self.wanted.dedicated_ip {
+            steps::reserve_address(attempt).await?;
+        }
+        let sent_before = attempt.progress().first_sent_at.is_some();
+        match steps::make(attempt, new).await {
+            Ok(()) => {
+                Point::Made.reach(&attempt.claimed.job);
+                attempt.stands("the account exists on the panel, but was not read back");
+                let found = steps::read_back(attempt).await?;
+                Point::ReadBack.reach(&attempt.claimed.job);
+                Ok(found)
+            }
+            Err(Halt::Panel(refused @ PanelError::Rejected { .. })) if attempt.sent_now() => {
+                self.behind_refusal(attempt, refused, sent_before).await
+            }
+            Err(other) => Err(other),
+        }
+    }
+
+    /// The name was free when we looked, and yet the panel refused to make the account. What has it now may
+    /// be an earlier request of ours that landed late, or somebody else who was faster.
+    async fn behind_refusal(
+        &self,
+        attempt: &Attempt<'_>,
+        refused: PanelError,
+        sent_before: bool,
+    ) -> Result<PanelAccount, Halt> {
+        if !sent_before && refused.code() != "account_exists" {
+            return Err(refused.into());
+        }
+        attempt.doubt_is_open();
+        let taken = ["account_exists", "group_exists", "domain_taken"].contains(&refused.code());
+        match attempt.panel()?.find(&attempt.key()?).await? {
+            Some(found) if !self.is_ours(attempt, &found)? => Err(conflict(attempt, &found)),
+            Some(found) if found.unfinished.is_empty() => {
+                attempt.doubt_is_resolved();
+                Ok(found)
+            }
+            // Its making may be under way.
+            None if !sent_before || !taken => {
+                attempt.doubt_is_resolved();
+                Err(refused.into())
+            }
+            Some(_) | None => Err(steps::still_landing(&refused).into()),
+        }
     }
 
     fn new_account(

@@ -22,6 +22,10 @@ pub enum Fault {
     Fail(PanelError),
     /// Does it, and the answer is lost.
     ApplyAndLose,
+    /// Does it, and says that it did not.
+    ApplyAndFail(PanelError),
+    /// Somebody else makes that account at this moment, and it fails.
+    Overtaken(Box<PanelAccount>, PanelError),
     /// The answer is lost, and nothing was done.
     Lose,
     /// Never answers.
@@ -168,6 +172,15 @@ impl Fake {
             Some(Fault::ApplyAndLose) => {
                 apply(&mut self.state())?;
                 lost()
+            }
+            Some(Fault::ApplyAndFail(error)) => {
+                apply(&mut self.state())?;
+                Err(error)
+            }
+            Some(Fault::Overtaken(account, error)) => {
+                let name = account.username.to_string();
+                self.state().accounts.insert(name, *account);
+                Err(error)
             }
             Some(Fault::Hang) => std::future::pending().await,
             Some(Fault::Panic) => panic!("the driver has a fault"),

@@ -52,15 +52,23 @@ pub(super) async fn complete(attempt: &Attempt<'_>, new: &NewAccount) -> Result<
     Ok(())
 }
 
-/// The account as it was made. What proves which one it is goes to its row even if a later step fails.
+/// The account as it was made.
 pub(super) async fn read_back(attempt: &Attempt<'_>) -> Result<PanelAccount, Halt> {
     let Some(found) = attempt.panel()?.find(&attempt.key()?).await? else {
         attempt.doubt_is_open();
         let what = "the panel confirmed the account, but does not show it";
         return Err(PanelError::InDoubt(Box::new(Detail::of(what))).into());
     };
-    attempt.note(|change| change.evidence = subject::evidence(&found));
     Ok(found)
+}
+
+/// A refusal that may be the doing of an earlier request of ours.
+pub(super) fn still_landing(refused: &PanelError) -> PanelError {
+    let what = format!("{refused}; an earlier request of ours may still be running on the panel");
+    PanelError::InDoubt(Box::new(Detail {
+        what,
+        ..refused.detail().clone()
+    }))
 }
 
 /// Sets the stored password again, so that it is the true one.
