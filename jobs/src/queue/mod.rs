@@ -8,6 +8,7 @@ mod local;
 mod pump;
 mod redis;
 mod run;
+mod standing;
 
 use std::sync::Arc;
 use std::time::Duration;

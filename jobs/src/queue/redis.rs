@@ -4,15 +4,16 @@
 //! no payloads. Everything in it may be lost at any time. What comes out of it is not trusted: an entry
 //! that is not a small number is dropped.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
-use redis::aio::MultiplexedConnection;
+use redis::aio::{MultiplexedConnection, PubSub};
 use redis::{AsyncConnectionConfig, Client, RedisError, cmd};
 use secrecy::ExposeSecret;
 use tokio::sync::{Mutex, broadcast};
 
+use super::standing::{CONNECT, Came, Say, Standing};
 use super::{QueueError, RedisOptions, Want};
 use crate::Lane;
 
@@ -32,7 +33,7 @@ pub(super) struct Remote {
     cap: usize,
     talk: Mutex<Line>,
     ear: Mutex<Line>,
-    up: AtomicBool,
+    standing: Standing,
     lengths: [AtomicUsize; 2],
 }
 
@@ -66,13 +67,13 @@ impl Remote {
             cap: options.cap,
             talk: Mutex::default(),
             ear: Mutex::default(),
-            up: AtomicBool::new(true),
+            standing: Standing::default(),
             lengths: [AtomicUsize::new(0), AtomicUsize::new(0)],
         })
     }
 
     pub(super) fn is_up(&self) -> bool {
-        self.up.load(Ordering::Relaxed)
+        self.standing.is_well()
     }
 
     fn key(&self, lane: Lane) -> &str {
@@ -125,8 +126,14 @@ impl Remote {
             .await
     }
 
-    /// Runs one exchange on a line; `None` = Redis is away, now or since a moment ago.
-    async fn on<T, F>(&self, line: &Mutex<Line>, answer_within: Duration, exchange: F) -> Option<T>
+    /// Runs one exchange on a line; `None` = Redis is away or refuses it, now or since a moment ago.
+    async fn on<T, F>(
+        &self,
+        line: &Mutex<Line>,
+        command: &'static str,
+        answer_within: Duration,
+        exchange: F,
+    ) -> Option<T>
     where
         F: AsyncFnOnce(&mut MultiplexedConnection) -> Result<T, RedisError>,
     {
@@ -134,11 +141,13 @@ impl Remote {
         if line.broken_at.is_some_and(|at| at.elapsed() < LEAVE_ALONE) {
             return None;
         }
+        let mut stage = CONNECT;
         let outcome = async {
             let mut connection = match line.connection.take() {
                 Some(Quiet(connection)) => connection,
                 None => self.connect(answer_within).await?,
             };
+            stage = command;
             let answer = exchange(&mut connection).await?;
             line.connection = Some(Quiet(connection));
             line.broken_at = None;
@@ -146,25 +155,43 @@ impl Remote {
         };
         match outcome.await {
             Ok(answer) => {
-                if !self.up.swap(true, Ordering::Relaxed) {
-                    tracing::info!(redis = %self.place, "Redis answers again");
-                }
+                self.tell(Came::Answered(command), "");
                 Some(answer)
             }
             Err(error) => {
                 line.broken_at = Some(Instant::now());
-                if self.up.swap(false, Ordering::Relaxed) {
-                    tracing::warn!(redis = %self.place, failure = reason(&error), "Redis does not answer: jobs go on by the timers, a little later");
-                }
+                let refused = error.code().is_some();
+                let came = if refused {
+                    Came::Refused(stage)
+                } else {
+                    Came::Nothing
+                };
+                self.tell(came, &reason(&error));
                 None
             }
+        }
+    }
+
+    /// Says what an exchange tells about Redis, where that is new.
+    fn tell(&self, came: Came, why: &str) {
+        match self.standing.note(came, Instant::now()) {
+            Some(Say::Trouble) => {
+                let what = match came {
+                    Came::Refused(command) => format!("refuses {command}"),
+                    Came::Answered(_) | Came::Nothing => "does not answer".to_owned(),
+                };
+                tracing::warn!(redis = %self.place, failure = why, "Redis {what}: jobs go on by the timers, a little later");
+            }
+            Some(Say::Well) => tracing::info!(redis = %self.place, "Redis answers again"),
+            None => {}
         }
     }
 
     /// Whether Redis took them (or its list is full, which is as good: the top-up rings them later).
     pub(super) async fn push(&self, lane: Lane, ids: &[i64]) -> bool {
         let length = self.length(lane);
-        let crowded = length.load(Ordering::Relaxed) + ids.len() > self.cap;
+        // Others push too, so what this process has seen last is good for a single ring and no more.
+        let crowded = ids.len() > 1 || length.load(Ordering::Relaxed) + ids.len() > self.cap;
         let room = if crowded {
             self.room(lane).await
         } else {
@@ -177,7 +204,7 @@ impl Remote {
         if ids.is_empty() {
             return true;
         }
-        let pushed = self.on(&self.talk, ANSWER_WITHIN, async |connection| {
+        let pushed = self.on(&self.talk, "RPUSH", ANSWER_WITHIN, async |connection| {
             cmd("RPUSH")
                 .arg(self.key(lane))
                 .arg(ids)
@@ -194,7 +221,7 @@ impl Remote {
     }
 
     pub(super) async fn room(&self, lane: Lane) -> usize {
-        let asked = self.on(&self.talk, ANSWER_WITHIN, async |connection| {
+        let asked = self.on(&self.talk, "LLEN", ANSWER_WITHIN, async |connection| {
             cmd("LLEN")
                 .arg(self.key(lane))
                 .query_async::<usize>(connection)
@@ -214,6 +241,7 @@ impl Remote {
     pub(super) async fn pop(&self, want: Want, patience: Duration) -> Vec<i64> {
         let popped = self.on(
             &self.ear,
+            "BLMPOP",
             patience + Duration::from_secs(3),
             async |connection| {
                 let mut pop = cmd("BLMPOP");
@@ -237,7 +265,14 @@ impl Remote {
             },
         );
         match popped.await {
-            Some(Some((_, entries))) => entries.iter().filter_map(|entry| job_id(entry)).collect(),
+            Some(Some((_, entries))) => {
+                let ids: Vec<i64> = entries.iter().filter_map(|entry| job_id(entry)).collect();
+                let foreign = entries.len() - ids.len();
+                if foreign > 0 {
+                    metrics::counter!("hostler_doorbell_foreign_total").increment(foreign as u64);
+                }
+                ids
+            }
             Some(None) => Vec::new(),
             None => {
                 wait(LEAVE_ALONE).await;
@@ -257,7 +292,7 @@ impl Remote {
             .join(" ");
         // Who waits asks SQL once a second anyway.
         let _ = self
-            .on(&self.talk, ANSWER_WITHIN, async |connection| {
+            .on(&self.talk, "PUBLISH", ANSWER_WITHIN, async |connection| {
                 cmd("PUBLISH")
                     .arg(&self.channel)
                     .arg(&text)
@@ -267,12 +302,21 @@ impl Remote {
             .await;
     }
 
+    /// A subscription; none while Redis is away. One that hangs must not be waited for.
+    async fn subscribed(&self) -> Option<PubSub> {
+        let subscribe = async {
+            let mut heard = self.client.get_async_pubsub().await?;
+            heard.subscribe(&self.channel).await?;
+            Ok::<PubSub, RedisError>(heard)
+        };
+        let answer = tokio::time::timeout(2 * ANSWER_WITHIN, subscribe).await;
+        answer.ok()?.ok()
+    }
+
     /// The one subscription of this process; made anew for ever.
     pub(super) async fn listen(&self, done: &broadcast::Sender<i64>) {
         loop {
-            if let Ok(mut heard) = self.client.get_async_pubsub().await
-                && heard.subscribe(&self.channel).await.is_ok()
-            {
+            if let Some(mut heard) = self.subscribed().await {
                 let mut messages = heard.on_message();
                 while let Some(message) = messages.next().await {
                     for id in message
