@@ -7,6 +7,8 @@ pub mod crew;
 pub mod field;
 pub mod installation;
 pub mod licence;
+pub mod loops;
+pub mod proxy;
 pub mod rules;
 pub mod servers;
 pub mod stand;

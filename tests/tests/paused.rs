@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jobs::JobSpec;
-use jobs::queue::{Doorbell, Health, WorkerOptions, run};
+use jobs::queue::Doorbell;
 use jobs::store::{Claimed, NewJob, Pause, Target, Writer};
+use tests::loops::Loop;
 use tests::on_every_database;
 use tests::world::{World, done, ended, job, username};
 
@@ -30,26 +31,10 @@ on_every_database! {
         world.store.pause_server(world.server, &Pause::default()).await.unwrap();
         let doorbell = Doorbell::local();
         let mut settled = doorbell.settled();
-        let health = Arc::new(Health::default());
-        let writer = writer(&world, &doorbell);
-        let handler = {
-            let writer = writer.clone();
-            move |claimed: Claimed| {
-                let writer = writer.clone();
-                async move { writer.finish(ended(&claimed, done())).await.unwrap() }
-            }
-        };
-        let options = WorkerOptions {
-            name: "worker".into(),
-            concurrency: 32,
-            poll_every: TIMER,
-            grace: Duration::from_secs(10),
-        };
-        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let worker = tokio::spawn(run(
-            options, world.store.clone(), doorbell.clone(), writer, Arc::clone(&health), handler,
-            async { let _ = stopped.await; },
-        ));
+        let worker = Loop::start(&world.store, &doorbell, 32, TIMER, async |claimed: Claimed, writer: Writer| {
+            writer.finish(ended(&claimed, done())).await.unwrap();
+        });
+        let health = Arc::clone(&worker.health);
         for group in (0..JOBS).collect::<Vec<_>>().chunks(500) {
             let jobs: Vec<NewJob> = group.iter().map(|n| unlock(world.server, *n)).collect();
             let (_, rings) = world.store.submit(&jobs).await.unwrap();
@@ -76,22 +61,6 @@ on_every_database! {
             settled.recv().await.unwrap();
         }
         assert!(health.looks() <= 2, "they started by rings, not by the timer");
-        stop.send(()).unwrap();
-        worker.await.unwrap();
+        worker.end().await;
     }
-}
-
-fn writer(world: &World, doorbell: &Doorbell) -> Writer {
-    let (store, bell) = (world.store.clone(), doorbell.clone());
-    Writer::start(world.store.clone(), move |report| {
-        let (store, bell) = (store.clone(), bell.clone());
-        tokio::spawn(async move {
-            bell.ring(&report.rings).await;
-            // The database may be gone already when the test is over.
-            if let Ok(rings) = store.next_on(&report.freed).await {
-                bell.ring(&rings).await;
-            }
-            bell.announce(&report.settled).await;
-        });
-    })
 }

@@ -22,6 +22,14 @@ impl Redis {
     /// # Errors
     /// When Redis is not installed or does not start, with its own words.
     pub fn start() -> io::Result<Self> {
+        Self::start_with(&[])
+    }
+
+    /// The same with more of Redis's own settings, as its command line takes them.
+    ///
+    /// # Errors
+    /// As [`Redis::start`].
+    pub fn start_with(settings: &[&str]) -> io::Result<Self> {
         let program = process::program("redis-server", &[PathBuf::from("/usr/bin")])?;
         let folder = process::folder("redis")?;
         let port = process::free_port()?;
@@ -44,7 +52,11 @@ impl Redis {
             "no",
         ];
         let recipe = Recipe {
-            command: command.map(String::from).to_vec(),
+            command: command
+                .iter()
+                .chain(settings)
+                .map(|word| (*word).to_owned())
+                .collect(),
             user: None,
             signal: "KILL",
         };
