@@ -46,9 +46,10 @@ impl From<StoreError> for Failure {
         match &error {
             StoreError::Unreachable { .. } => Self::usage("database.url", error.to_string()),
             StoreError::NotFound(_) | StoreError::Refused(_) => Self::Work(error.to_string()),
-            StoreError::Db(_) | StoreError::CommitUnknown(_) | StoreError::Row { .. } => {
-                Self::Work(error.to_string())
-            }
+            StoreError::Db(_)
+            | StoreError::CommitUnknown(_)
+            | StoreError::NoAnswer(_)
+            | StoreError::Row { .. } => Self::Work(error.to_string()),
         }
     }
 }

@@ -184,7 +184,10 @@ impl From<StoreError> for Problem {
                 )
             }
             // A full disk or a refused statement is no promise either.
-            StoreError::Unreachable { .. } | StoreError::Db(_) | StoreError::CommitUnknown(_) => {
+            StoreError::Unreachable { .. }
+            | StoreError::Db(_)
+            | StoreError::CommitUnknown(_)
+            | StoreError::NoAnswer(_) => {
                 tracing::error!(failure = %error, "The ledger did not do what the API asked: {error}");
                 Self::unavailable()
             }

@@ -9,7 +9,7 @@ use axum_server::tls_rustls::RustlsConfig;
 use hyper_util::rt::TokioTimer;
 use jobs::queue::Doorbell;
 use jobs::seal::Keyring;
-use jobs::store::Store;
+use jobs::store::{Store, in_time};
 use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::watch;
@@ -269,7 +269,7 @@ async fn top_up(store: Store, mut top_up: TopUp) {
             let now = store.now().await?;
             top_up.tick(now).await
         };
-        if let Err(error) = ticked.await {
+        if let Err(error) = in_time(ticked).await {
             tracing::warn!(failure = %error, "The doorbell was not topped up: {error}");
         }
     }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jobs::queue::Doorbell;
-use jobs::store::{Store, StoreError};
+use jobs::store::{Store, StoreError, in_time};
 use tokio::sync::{broadcast::error::RecvError, watch};
 use tokio::time::MissedTickBehavior;
 
@@ -131,7 +131,7 @@ impl Waiters {
                     Err(RecvError::Closed) => return,
                 },
                 _ = second.tick() => {
-                    if let Err(error) = self.sweep().await {
+                    if let Err(error) = in_time(self.sweep()).await {
                         tracing::debug!(failure = %error, "Jobs that are waited for could not be looked up: {error}");
                     }
                 }

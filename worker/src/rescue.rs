@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use jobs::queue::Doorbell;
-use jobs::store::{Store, StoreError};
+use jobs::store::{Store, StoreError, in_time};
 use tokio::sync::watch;
 
 /// Between two looks for leases that ended and jobs that are due.
@@ -36,8 +36,8 @@ pub async fn sweep(store: Store, doorbell: Doorbell, mut stop: watch::Receiver<b
             () = told_to(&mut stop) => return,
         };
         trouble.note(match duty {
-            Duty::Often => sweep_often(&store, &doorbell).await,
-            Duty::Seldom => sweep_seldom(&store, &doorbell, &mut analyzed_at).await,
+            Duty::Often => in_time(sweep_often(&store, &doorbell)).await,
+            Duty::Seldom => in_time(sweep_seldom(&store, &doorbell, &mut analyzed_at)).await,
         });
     }
 }

@@ -1,6 +1,7 @@
 //! Winning jobs.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use entity::{account, job, server};
 use sea_orm::sea_query::{Expr, LockBehavior};
@@ -14,6 +15,9 @@ use super::line::row_lock;
 use super::{Store, StoreError, padded, transact};
 use crate::faults::Point;
 use crate::{JobKind, JobSpec, JobState, Lane, PAYLOAD_VERSION};
+
+/// How often a claim with an unknown end is looked up, over about half a minute.
+const LOOKS_FOR_COMMIT: u32 = 16;
 
 /// A job that this worker has won, until its lease ends. Every later write carries its fence.
 #[derive(Debug, Clone)]
@@ -54,10 +58,58 @@ impl Store {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        let won: Result<Vec<Claimed>, StoreError> =
-            transact!(self, tx, { self.claim_in(&tx, ids, owner).await? });
+        let mut picked = Vec::new();
+        let won: Result<Vec<Claimed>, StoreError> = transact!(self, tx, {
+            let won = self.claim_in(&tx, ids, owner).await?;
+            picked.clone_from(&won);
+            won
+        });
+        let won = match won {
+            Err(error) if error.may_be_committed() && !picked.is_empty() => {
+                self.committed(picked, owner, error).await
+            }
+            other => other,
+        };
         Point::Claimed.reach_each(won.iter().flatten().map(|won| &won.job));
         won
+    }
+
+    /// The answer to a claim's COMMIT is lost: what the rows say is ours, is. Else those jobs would wait for
+    /// the end of a lease that nobody knows of. A commit that comes still later is left to that end.
+    async fn committed(
+        &self,
+        picked: Vec<Claimed>,
+        owner: &str,
+        unknown: StoreError,
+    ) -> Result<Vec<Claimed>, StoreError> {
+        let ids: Vec<i64> = picked.iter().map(|won| won.job.id).collect();
+        let mut wait = Duration::from_millis(100);
+        for _ in 0..LOOKS_FOR_COMMIT {
+            let look = async { Ok(self.held_by(owner, &ids).await?) };
+            match super::in_time(look).await {
+                Ok(held) => {
+                    let ours = |won: &Claimed| held.contains(&(won.job.id, won.job.fence));
+                    return Ok(picked.into_iter().filter(ours).collect());
+                }
+                Err(error) if !error.is_outage() => return Err(error),
+                Err(_) => super::pause(wait).await,
+            }
+            wait = (wait * 2).min(Duration::from_secs(2));
+        }
+        Err(unknown)
+    }
+
+    /// Those of these jobs that run in that worker: row and fence.
+    async fn held_by(&self, owner: &str, ids: &[i64]) -> Result<Vec<(i64, i64)>, DbErr> {
+        job::Entity::find()
+            .select_only()
+            .columns([job::Column::Id, job::Column::Fence])
+            .filter(job::Column::Id.is_in(padded(ids)))
+            .filter(job::Column::State.eq(JobState::Running.name()))
+            .filter(job::Column::Owner.eq(owner))
+            .into_tuple()
+            .all(&self.write)
+            .await
     }
 
     async fn claim_in(

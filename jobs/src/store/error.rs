@@ -1,5 +1,8 @@
 //! What can go wrong with the ledger.
 
+use std::time::Duration;
+
+use sea_orm::sqlx::error::DatabaseError;
 use sea_orm::sqlx::mysql::MySqlDatabaseError;
 use sea_orm::{DbErr, RuntimeErr, SqlErr};
 
@@ -20,6 +23,10 @@ pub enum StoreError {
     /// The answer to a COMMIT was lost: look before anything else.
     #[error("it is not known whether the database took the change: {0}")]
     CommitUnknown(DbErr),
+    /// It said nothing for so long that it is not waited for any longer; what was under way may have
+    /// been done.
+    #[error("the database has said nothing for {} s", .0.as_secs())]
+    NoAnswer(Duration),
     /// A row does not say what this version understands.
     #[error("row {table} {id} cannot be read: {why}")]
     Row {
@@ -50,16 +57,22 @@ pub(crate) enum Trouble {
 }
 
 impl StoreError {
-    /// Whether the database could not be asked at all (so nothing is known to be wrong with the question).
+    /// Whether the database could not do it for a reason of its own, which ends some day: it is away, full,
+    /// or read-only. Nothing is known to be wrong with the question.
     #[must_use]
     pub fn is_outage(&self) -> bool {
         match self {
-            Self::Unreachable { .. } | Self::CommitUnknown(_) => true,
+            Self::Unreachable { .. } | Self::CommitUnknown(_) | Self::NoAnswer(_) => true,
             Self::Db(error) => {
                 matches!(error, DbErr::Conn(_) | DbErr::ConnectionAcquire(_)) || is_io(error)
             }
             Self::Row { .. } | Self::NotFound(_) | Self::Refused(_) => false,
         }
+    }
+
+    /// Whether the transaction that ended so may have been committed.
+    pub(crate) fn may_be_committed(&self) -> bool {
+        matches!(self, Self::CommitUnknown(_) | Self::NoAnswer(_))
     }
 
     pub(crate) fn unreachable(url: &str, error: &DbErr) -> Self {
@@ -106,11 +119,40 @@ fn runtime(error: &DbErr) -> Option<&sea_orm::sqlx::Error> {
 
 fn is_io(error: &DbErr) -> bool {
     use sea_orm::sqlx::Error;
-    runtime(error).is_some_and(|inner| {
-        matches!(inner, Error::Io(_) | Error::PoolTimedOut | Error::PoolClosed | Error::WorkerCrashed | Error::Tls(_) | Error::Protocol(_))
-            // PostgreSQL says 57P0x when it is being shut down.
-            || inner.as_database_error().and_then(|error| error.code()).is_some_and(|code| code.starts_with("57P"))
+    runtime(error).is_some_and(|inner| match inner {
+        Error::Io(_)
+        | Error::PoolTimedOut
+        | Error::PoolClosed
+        | Error::WorkerCrashed
+        | Error::Tls(_)
+        | Error::Protocol(_) => true,
+        Error::Database(database) => cannot_now(database.as_ref()),
+        _ => false,
     })
+}
+
+/// MariaDB and MySQL: a full disk or table, a failed write, too many connections, a shutdown, read-only, a
+/// connection or query that was killed.
+const MYSQL_CANNOT_NOW: [u16; 14] = [
+    3, 1021, 1026, 1030, 1040, 1053, 1114, 1203, 1290, 1317, 1792, 1836, 1927, 3169,
+];
+/// PostgreSQL: connection lost, no resources (a full disk), shutdown, a failed read or write, read-only.
+const POSTGRES_CANNOT_NOW: [&str; 5] = ["08", "53", "57P", "58", "25006"];
+/// SQLite: no memory, read-only, a failed read or write, full, the file cannot be opened.
+const SQLITE_CANNOT_NOW: [i32; 5] = [7, 8, 10, 13, 14];
+
+fn cannot_now(error: &dyn DatabaseError) -> bool {
+    if let Some(mysql) = error.try_downcast_ref::<MySqlDatabaseError>() {
+        return MYSQL_CANNOT_NOW.contains(&mysql.number());
+    }
+    let code = error.code().unwrap_or_default();
+    match code.parse::<i32>() {
+        // PostgreSQL's codes have five characters, SQLite's (the lowest byte tells its family) fewer.
+        Ok(number) if code.len() < 5 => SQLITE_CANNOT_NOW.contains(&(number & 0xff)),
+        _ => POSTGRES_CANNOT_NOW
+            .iter()
+            .any(|class| code.starts_with(class)),
+    }
 }
 
 fn trouble(error: &DbErr) -> Trouble {

@@ -18,6 +18,9 @@ use crate::faults::{Bug, Point};
 use crate::pace::millis;
 use crate::{AccountState, JobKind, JobState, Lane};
 
+/// How the attempt of a worker that is gone is closed.
+pub(crate) const LOST: &str = "lost";
+
 /// How an attempt ended.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
@@ -198,6 +201,30 @@ impl Store {
         transact!(self, tx, {
             self.write_group_in(&tx, intents, finishes).await?
         })
+    }
+
+    /// After a write whose COMMIT had no answer was repeated: what the first time wrote is not stale.
+    /// What it freed is found by the timers.
+    pub(crate) async fn less_written_before(
+        &self,
+        mut report: Report,
+        finishes: &[Finish],
+    ) -> Result<Report, StoreError> {
+        for finish in finishes {
+            if !report.stale.contains(&finish.job_id) {
+                continue;
+            }
+            // A rescue closes the attempt under the same fence, as lost.
+            let ours = attempt::Entity::find_by_id((finish.job_id, finish.fence))
+                .filter(attempt::Column::Outcome.ne(LOST))
+                .one(&self.write)
+                .await?;
+            if ours.is_some() {
+                report.stale.retain(|id| *id != finish.job_id);
+                report.settled.push(finish.job_id);
+            }
+        }
+        Ok(report)
     }
 
     async fn write_group_in(

@@ -21,10 +21,11 @@ mod read;
 mod rescue;
 mod secrets;
 mod submit;
+mod writable;
 mod writer;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
@@ -64,6 +65,8 @@ pub struct Store {
     write: DatabaseConnection,
     read: DatabaseConnection,
     offset_ms: Arc<AtomicI64>,
+    /// Whether the last transaction failed for a reason of the database's own.
+    cannot_write: Arc<AtomicBool>,
     pace: Pace,
 }
 
@@ -105,6 +108,7 @@ impl Store {
             write,
             read,
             offset_ms: Arc::new(AtomicI64::new(0)),
+            cannot_write: Arc::default(),
             pace: options.pace,
         })
     }
@@ -225,8 +229,9 @@ macro_rules! transact {
                     .await
                     .map_err($crate::store::StoreError::commit)?;
                 Ok::<_, $crate::store::StoreError>(value)
-            }
-            .await;
+            };
+            let attempt = $crate::store::in_time(attempt).await;
+            $store.note_write(&attempt);
             match attempt {
                 Ok(value) => break Ok(value),
                 Err(error) if $store.again(error.trouble(), round).await => {}
@@ -236,6 +241,29 @@ macro_rules! transact {
     }};
 }
 pub(crate) use transact;
+
+/// Longest time for one transaction, or one look of a duty.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Does not wait for ever for a database that is gone without a word: a connection whose other end has
+/// vanished answers nothing and breaks off only after a quarter of an hour, or never.
+///
+/// # Errors
+/// The work's own, or [`StoreError::NoAnswer`].
+pub async fn in_time<T>(
+    work: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    let answer = tokio::time::timeout(PATIENCE, work).await;
+    answer.unwrap_or(Err(StoreError::NoAnswer(PATIENCE)))
+}
+
+/// Whether a connection that is given back is good for the next: it answers (the pool itself would wait for
+/// ever, and keep its place), and no transaction is left open on it. SQLite ends a transaction by itself after
+/// a failed write; the driver does not learn of it, and would begin no other one on this connection.
+async fn is_good<C: sea_orm::sqlx::Connection>(connection: &mut C) -> bool {
+    let ping = tokio::time::timeout(Duration::from_secs(15), connection.ping());
+    matches!(ping.await, Ok(Ok(()))) && !connection.is_in_transaction()
+}
 
 async fn open(options: &StoreOptions, connections: u32) -> Result<DatabaseConnection, StoreError> {
     let mut connect = ConnectOptions::new(options.url.clone());
@@ -251,7 +279,15 @@ async fn open(options: &StoreOptions, connections: u32) -> Result<DatabaseConnec
                 .synchronous(SqliteSynchronous::Full)
                 .busy_timeout(Duration::from_secs(10))
         })
+        .map_sqlx_sqlite_pool_opts(|pool| {
+            pool.after_release(|connection, _| Box::pin(async { Ok(is_good(connection).await) }))
+        })
+        .map_sqlx_postgres_pool_opts(|pool| {
+            pool.after_release(|connection, _| Box::pin(async { Ok(is_good(connection).await) }))
+        })
         .map_sqlx_mysql_pool_opts(|pool| {
+            let pool = pool
+                .after_release(|connection, _| Box::pin(async { Ok(is_good(connection).await) }));
             pool.after_connect(|connection, _| {
                 Box::pin(async move {
                     use sea_orm::sqlx::Executor;

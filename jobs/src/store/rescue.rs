@@ -10,7 +10,7 @@ use sea_orm::{
     QueryFilter, QueryOrder, QuerySelect,
 };
 
-use super::finish::POISON_AFTER;
+use super::finish::{LOST, POISON_AFTER};
 use super::line::{Joiner, lock_accounts, promote, row_lock, supersede};
 use super::{Ring, Store, StoreError, padded, transact};
 use crate::faults::Point;
@@ -298,7 +298,7 @@ async fn note_lost(
         started_at: Set(row.started_at.unwrap_or(now)),
         sent_at: Set(row.sent_at),
         finished_at: Set(now),
-        outcome: Set("lost".to_owned()),
+        outcome: Set(LOST.to_owned()),
         error_class: Set(Some("internal".to_owned())),
         error_code: Set(Some("worker_lost".to_owned())),
         error_message: Set(Some("the worker that had this job is gone".to_owned())),

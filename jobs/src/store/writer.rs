@@ -5,10 +5,11 @@
 //! own answer.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::error::Trouble;
 use super::finish::Intent;
 use super::{Finish, Report, Store, StoreError};
 use crate::faults::Point;
@@ -113,25 +114,34 @@ async fn write(store: &Store, group: Vec<Write>, after_commit: &AfterCommit) {
     }
 }
 
-/// Tries on while the database is away: the leases go on, and an outcome that is known must not be lost
-/// for a restart of the database. After about five minutes the leases decide.
+/// For so long a write is tried again; then the leases decide.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// Tries on while the database is away, full, or busy beyond the patience of a transaction: the leases go
+/// on, and an outcome that is known must not be lost for a restart of the database.
 async fn write_patiently(store: &Store, part: &[Write]) -> Result<Report, StoreError> {
     let intents: Vec<Intent> = part.iter().filter_map(Write::intent).collect();
     let finishes: Vec<Finish> = part.iter().filter_map(Write::finish).collect();
+    let begun = Instant::now();
     let mut wait = Duration::from_millis(100);
-    let mut waited = Duration::ZERO;
+    let mut told = false;
+    let mut unknown = false;
     loop {
-        match store.write_group(&intents, &finishes).await {
-            Err(error) if error.is_outage() && waited < Duration::from_secs(300) => {
-                if waited.is_zero() {
-                    tracing::warn!(rows = part.len(), %error, "Outcomes wait in memory: the database does not answer");
-                }
-                super::pause(wait).await;
-                waited += wait;
-                wait = (wait * 2).min(Duration::from_secs(5));
-            }
-            other => return other,
+        let error = match store.write_group(&intents, &finishes).await {
+            Ok(report) if unknown => return store.less_written_before(report, &finishes).await,
+            Ok(report) => return Ok(report),
+            Err(error) => error,
+        };
+        let passes = error.is_outage() || error.trouble() == Trouble::Passing;
+        if !passes || begun.elapsed() > PATIENCE {
+            return Err(error);
         }
+        if !std::mem::replace(&mut told, true) {
+            tracing::warn!(rows = part.len(), %error, "Outcomes wait in memory: the database does not take them");
+        }
+        unknown |= error.may_be_committed();
+        super::pause(wait).await;
+        wait = (wait * 2).min(Duration::from_secs(5));
     }
 }
 

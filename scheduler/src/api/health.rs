@@ -1,5 +1,7 @@
 //! Whether this process, and Hostler as a whole, can work; and what there is not.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -19,6 +21,10 @@ use crate::Problem;
 /// A job that is due and free to start for so long, while nothing runs, means that there is no worker.
 const NO_WORKER_AFTER_MS: i64 = 30_000;
 
+/// A database that hangs must not make this hang.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+const UNREACHABLE: &str = "the database cannot be reached";
+
 /// Whether jobs are taken in and processed.
 #[utoipa::path(
     get, path = "/readyz", tag = "health", security(()),
@@ -26,13 +32,14 @@ const NO_WORKER_AFTER_MS: i64 = 30_000;
 )]
 pub(crate) async fn ready(State(api): State<Api>) -> Response {
     let mut failing = Vec::new();
-    match state_of_ledger(&api.store).await {
-        Ok(None) => {}
-        Ok(Some(why)) => failing.push(why),
-        Err(error) => {
+    match tokio::time::timeout(ANSWER_WITHIN, state_of_ledger(&api.store)).await {
+        Ok(Ok(None)) => {}
+        Ok(Ok(Some(why))) => failing.push(why),
+        Err(_) => failing.push(UNREACHABLE),
+        Ok(Err(error)) => {
             tracing::warn!(failure = %error, "Not ready: {error}");
             failing.push(if error.is_outage() {
-                "the database cannot be reached"
+                UNREACHABLE
             } else {
                 "the database does not have this version's schema; run `hostler migrate`"
             });
@@ -57,6 +64,10 @@ pub(crate) async fn ready(State(api): State<Api>) -> Response {
 
 async fn state_of_ledger(store: &Store) -> Result<Option<&'static str>, StoreError> {
     check_schema(store).await?;
+    if let Err(error) = store.writable().await {
+        tracing::warn!(failure = %error, "Not ready: the database takes no changes: {error}");
+        return Ok(Some("the database takes no changes"));
+    }
     let Some(ring) = store.pick(Lane::Interactive, 1).await?.pop() else {
         return Ok(None);
     };
