@@ -3,65 +3,93 @@
 //! It is a task of its own, so that fetching never depends on what the worker loop is doing, and its
 //! errors never reach that loop. No lease ticks in a queue: what is claimed starts at once.
 
-use std::collections::VecDeque;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, mpsc, watch};
 
 use super::{Doorbell, Health, Want};
-use crate::Lane;
-use crate::store::{Claimed, Store, StoreError};
+use crate::store::{Claimed, Store, StoreError, in_time};
+use crate::{Lane, Pace};
 
 /// How long one wait for a ring lasts.
 const HEAR_FOR: Duration = Duration::from_secs(5);
 /// While the database is away it is asked this often.
 const DATABASE_AWAY: Duration = Duration::from_secs(1);
 
+/// A job that has had its place for so long waits for its panel, and its place is lent to others: one panel
+/// that hangs must not slow the jobs of all others, however many of a worker's places its own jobs fill.
+const LEND_AFTER: Duration = Duration::from_secs(10);
+/// Most places that are lent at one time, as a multiple of all.
+const LENT: usize = 3;
+
 /// The places of one worker. A quarter of them is kept for jobs that somebody waits for.
 #[derive(Debug)]
 pub(super) struct Slots {
     all: usize,
     for_bulk: usize,
-    used: AtomicUsize,
-    used_by_bulk: AtomicUsize,
+    lend_after: Duration,
+    taken: Mutex<Taken>,
     freed: Notify,
 }
 
+/// Who has a place, since when; by the order in which they were taken.
+#[derive(Debug, Default)]
+struct Taken {
+    next: u64,
+    places: BTreeMap<u64, (Lane, Instant)>,
+}
+
 impl Slots {
-    pub(super) fn new(all: usize) -> Arc<Self> {
+    pub(super) fn new(all: usize, pace: Pace) -> Arc<Self> {
         let all = all.max(1);
         let kept = if all == 1 { 0 } else { (all / 4).max(1) };
         Arc::new(Self {
             all,
             for_bulk: all - kept,
-            used: AtomicUsize::new(0),
-            used_by_bulk: AtomicUsize::new(0),
+            lend_after: pace.of(LEND_AFTER),
+            taken: Mutex::default(),
             freed: Notify::new(),
         })
     }
 
     pub(super) fn want(&self) -> Want {
-        let interactive = self.all.saturating_sub(self.used.load(Ordering::Acquire));
-        let bulk = self
-            .for_bulk
-            .saturating_sub(self.used_by_bulk.load(Ordering::Acquire));
+        self.want_at(Instant::now())
+    }
+
+    fn want_at(&self, now: Instant) -> Want {
+        let taken = self.taken();
+        let long = |since: Instant| now.saturating_duration_since(since) >= self.lend_after;
+        // The oldest are lent first.
+        let lent = taken.places.values().take_while(|(_, since)| long(*since));
+        let lent = lent.count().min(LENT * self.all);
+        let (mut used, mut used_by_bulk) = (0, 0);
+        for (lane, _) in taken.places.values().skip(lent) {
+            used += 1;
+            used_by_bulk += usize::from(*lane == Lane::Bulk);
+        }
+        let interactive = self.all.saturating_sub(used);
         Want {
             interactive,
-            bulk: bulk.min(interactive),
+            bulk: self.for_bulk.saturating_sub(used_by_bulk).min(interactive),
         }
     }
 
     fn take(self: &Arc<Self>, lane: Lane) -> Slot {
-        self.used.fetch_add(1, Ordering::AcqRel);
-        if lane == Lane::Bulk {
-            self.used_by_bulk.fetch_add(1, Ordering::AcqRel);
-        }
+        let mut taken = self.taken();
+        let number = taken.next;
+        taken.next += 1;
+        taken.places.insert(number, (lane, Instant::now()));
         Slot {
             slots: Arc::clone(self),
-            lane,
+            number,
         }
+    }
+
+    fn taken(&self) -> MutexGuard<'_, Taken> {
+        // Each change is one statement; a panic elsewhere leaves it whole.
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -69,15 +97,12 @@ impl Slots {
 #[derive(Debug)]
 pub(super) struct Slot {
     slots: Arc<Slots>,
-    lane: Lane,
+    number: u64,
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.slots.used.fetch_sub(1, Ordering::AcqRel);
-        if self.lane == Lane::Bulk {
-            self.slots.used_by_bulk.fetch_sub(1, Ordering::AcqRel);
-        }
+        self.slots.taken().places.remove(&self.number);
         self.slots.freed.notify_one();
     }
 }
@@ -155,9 +180,12 @@ impl Pump {
             self.health.looked();
             return true;
         }
-        match self.find(want).await {
+        match in_time(self.find(want)).await {
             Ok(ids) => {
-                self.health.looked();
+                // Who finds work and cannot claim it does not work; the claim says so.
+                if ids.is_empty() {
+                    self.health.looked();
+                }
                 let full = ids.len() >= want.bulk.max(1);
                 self.claim(&ids).await;
                 full && !ids.is_empty()
@@ -238,7 +266,7 @@ mod tests {
 
     #[test]
     fn a_quarter_of_the_places_is_kept_for_those_who_wait() {
-        let slots = Slots::new(8);
+        let slots = Slots::new(8, Pace::default());
         let bulk: Vec<Slot> = (0..6).map(|_| slots.take(Lane::Bulk)).collect();
         assert_eq!(
             slots.want(),
@@ -256,11 +284,36 @@ mod tests {
             }
         );
         assert_eq!(
-            Slots::new(1).want(),
+            Slots::new(1, Pace::default()).want(),
             Want {
                 interactive: 1,
                 bulk: 1
             }
         );
+    }
+
+    #[test]
+    fn the_place_of_a_job_that_waits_long_is_lent_to_others() {
+        let slots = Slots::new(4, Pace::default());
+        let held: Vec<Slot> = (0..4).map(|_| slots.take(Lane::Interactive)).collect();
+        let later = Instant::now() + LEND_AFTER;
+        assert!(slots.want_at(Instant::now()).nothing());
+        assert_eq!(
+            slots.want_at(later),
+            Want {
+                interactive: 4,
+                bulk: 3
+            }
+        );
+        let more: Vec<Slot> = (0..12).map(|_| slots.take(Lane::Interactive)).collect();
+        let last = slots.take(Lane::Interactive);
+        let later = Instant::now() + LEND_AFTER;
+        assert_eq!(
+            slots.want_at(later).interactive,
+            3,
+            "no more than three times all are lent"
+        );
+        drop((held, more, last));
+        assert_eq!(slots.want().interactive, 4);
     }
 }

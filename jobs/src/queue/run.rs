@@ -114,7 +114,7 @@ pub async fn run<H, F>(
     H: Fn(Claimed) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = ()> + Send + 'static,
 {
-    let slots = Slots::new(options.concurrency);
+    let slots = Slots::new(options.concurrency, store.pace());
     let grace = options.grace;
     let build = move |_restarts: usize| {
         let (store, doorbell, health) = (store.clone(), doorbell.clone(), Arc::clone(&health));
