@@ -247,7 +247,12 @@ impl Installation {
 
     /// Starts a role and waits until it says that it is ready, which is a line that holds `ready`.
     pub async fn start(&self, args: &[&str], ready: &str) -> Role {
-        let mut command = tokio::process::Command::from(self.command(args));
+        Self::run(self.command(args), ready).await
+    }
+
+    /// The same for a command that was changed on its way.
+    pub async fn run(command: Command, ready: &str) -> Role {
+        let mut command = tokio::process::Command::from(command);
         let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -305,7 +305,7 @@ mod tests {
                 bulk: 3
             }
         );
-        let more: Vec<Slot> = (0..12).map(|_| slots.take(Lane::Interactive)).collect();
+        let more: Vec<Slot> = (0..8).map(|_| slots.take(Lane::Interactive)).collect();
         let last = slots.take(Lane::Interactive);
         let later = Instant::now() + LEND_AFTER;
         assert_eq!(

@@ -89,6 +89,44 @@ impl TestDatabase {
             .expect("a connection can be closed");
     }
 
+    /// The empty database at that address, with the schema in it; its server is the test's own.
+    pub async fn at(url: String, kind: Kind) -> Self {
+        let database = Self {
+            url,
+            kind,
+            name: String::new(),
+            folder: None,
+        };
+        database.migrate().await;
+        database
+    }
+
+    /// The port of its server, for a proxy in front of it.
+    ///
+    /// # Panics
+    /// For SQLite, which has none.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        match self.kind {
+            Kind::Sqlite => panic!("SQLite has no port"),
+            Kind::Postgres => postgres().port(),
+            Kind::MariaDb => mariadb().port(),
+        }
+    }
+
+    /// Its address over TCP, through the proxy on that port.
+    ///
+    /// # Panics
+    /// For SQLite.
+    #[must_use]
+    pub fn through(&self, port: u16) -> String {
+        match self.kind {
+            Kind::Sqlite => panic!("SQLite has no port"),
+            Kind::Postgres => postgres().tcp_url(&self.name, port),
+            Kind::MariaDb => mariadb().tcp_url(&self.name, port),
+        }
+    }
+
     /// A new SQLite file with the schema in it, in a folder that stays.
     pub async fn sqlite_in(folder: &std::path::Path) -> Self {
         let file = folder.join("hostler.sqlite");
