@@ -4,21 +4,27 @@
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod delivery;
+
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+
+#[allow(unused_imports, reason = "each test binary uses a part of it")]
+pub(crate) use delivery::{Answer, Pour, response};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use delivery::deliver;
 use panels::ServerSettings;
 use rcgen::PublicKeyData as _;
 use sha2::{Digest, Sha256};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, Semaphore};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{self, ServerConfig};
+use tokio_rustls::server::TlsStream;
 
 /// The secret of [`TestPanel::settings`]; no text that leaves a driver may hold it.
 pub(crate) const SECRET: &str = "T0PSECRETTOKEN/with+signs=";
@@ -83,31 +89,13 @@ impl Canned {
     }
 }
 
-/// What the panel does with a request.
-#[derive(Debug, Clone)]
-pub(crate) enum Answer {
-    Whole(Canned),
-    /// Promises the whole body and closes after so many bytes of it.
-    CutAfter(usize, Canned),
-    /// Sends so many bytes of the body as if they were all.
-    Truncated(usize, Canned),
-    /// Never answers.
-    Silence,
-    /// Closes without a byte.
-    Closed,
-}
-
-impl From<Canned> for Answer {
-    fn from(canned: Canned) -> Self {
-        Self::Whole(canned)
-    }
-}
-
 type Script = Box<dyn FnMut(&Received) -> Answer + Send>;
 
 struct Shared {
     script: Mutex<Script>,
     received: Mutex<Vec<Received>>,
+    /// Every byte that came through TLS, also of what was no request.
+    bytes: Mutex<Vec<u8>>,
     arrivals: Semaphore,
     stop: Notify,
 }
@@ -144,10 +132,18 @@ impl TestPanel {
         script: impl FnMut(&Received) -> Answer + Send + 'static,
     ) -> Self {
         let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
-        let certificate = rcgen::CertificateParams::new(names)
-            .unwrap()
-            .self_signed(shown)
-            .unwrap();
+        let params = rcgen::CertificateParams::new(names).unwrap();
+        Self::start_as(&params, shown, signing, script)
+    }
+
+    /// Shows a certificate made by these parameters.
+    pub(crate) fn start_as(
+        params: &rcgen::CertificateParams,
+        shown: &rcgen::KeyPair,
+        signing: &rcgen::KeyPair,
+        script: impl FnMut(&Received) -> Answer + Send + 'static,
+    ) -> Self {
+        let certificate = params.self_signed(shown).unwrap();
         let digest = Sha256::digest(shown.subject_public_key_info());
         let tls = server_config(certificate.der().clone(), signing);
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -156,6 +152,7 @@ impl TestPanel {
         let shared = Arc::new(Shared {
             script: Mutex::new(Box::new(script)),
             received: Mutex::default(),
+            bytes: Mutex::default(),
             arrivals: Semaphore::new(0),
             stop: Notify::new(),
         });
@@ -221,6 +218,11 @@ impl TestPanel {
         self.shared.received.lock().unwrap().clone()
     }
 
+    /// Every byte that came through TLS.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        self.shared.bytes.lock().unwrap().clone()
+    }
+
     /// Waits until one more request has arrived whole.
     pub(crate) async fn arrival(&self) {
         self.shared.arrivals.acquire().await.unwrap().forget();
@@ -260,59 +262,25 @@ async fn connection(stream: TcpStream, acceptor: TlsAcceptor, shared: Arc<Shared
     let Ok(mut stream) = acceptor.accept(stream).await else {
         return;
     };
-    let Some(received) = read_request(&mut stream).await else {
+    let Some(received) = read_request(&mut stream, &shared.bytes).await else {
         return;
     };
     let answer = (shared.script.lock().unwrap())(&received);
     shared.received.lock().unwrap().push(received);
     shared.arrivals.add_permits(1);
-    let (canned, promised, sent) = match answer {
-        Answer::Closed => return,
-        Answer::Silence => {
-            // Until the other side gives up.
-            let _ = stream.read(&mut [0; 1]).await;
-            return;
-        }
-        Answer::Whole(canned) => {
-            let length = canned.body.len();
-            (canned, length, length)
-        }
-        Answer::CutAfter(bytes, canned) => {
-            let length = canned.body.len();
-            (canned, length, bytes.min(length))
-        }
-        Answer::Truncated(bytes, canned) => {
-            let length = bytes.min(canned.body.len());
-            (canned, length, length)
-        }
-    };
-    let mut head = format!(
-        "HTTP/1.1 {} Canned\r\nContent-Length: {promised}\r\nConnection: close\r\n",
-        canned.status
-    );
-    for (name, value) in &canned.headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
-    }
-    head.push_str("\r\n");
-    let mut bytes = head.into_bytes();
-    bytes.extend_from_slice(&canned.body[..sent]);
-    let _ = stream.write_all(&bytes).await;
-    let _ = stream.flush().await;
-    if sent == promised {
-        let _ = stream.shutdown().await;
-        // The other side closes once it has read all.
-        let mut byte = [0; 1];
-        let rest = stream.read(&mut byte);
-        let _ = tokio::time::timeout(Duration::from_secs(5), rest).await;
-    }
+    deliver(&mut stream, answer).await;
 }
 
-async fn read_request(stream: &mut tokio_rustls::server::TlsStream<TcpStream>) -> Option<Received> {
+async fn read_request(
+    stream: &mut TlsStream<TcpStream>,
+    seen: &Mutex<Vec<u8>>,
+) -> Option<Received> {
     let mut bytes = Vec::new();
     let mut buffer = [0; 8192];
     let head_end = loop {
         let read = stream.read(&mut buffer).await.ok().filter(|n| *n > 0)?;
         bytes.extend_from_slice(&buffer[..read]);
+        seen.lock().unwrap().extend_from_slice(&buffer[..read]);
         if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
             break end;
         }
