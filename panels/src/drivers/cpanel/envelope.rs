@@ -71,7 +71,7 @@ impl Refused {
 ///
 /// # Errors
 /// `Auth` for refused credentials, login pages, and answers of another API (the address or the port
-/// is not WHM's); `Throttled` for 429; else `Transient` after a read and `InDoubt` after a change.
+/// is not WHM's); `Throttled` for 429; for all else, a refusal without a reason too, `Transient` after a read and `InDoubt` after a change.
 pub(super) fn open(reply: Reply, effect: Effect) -> Result<Answer, PanelError> {
     reply.judge_status()?;
     let mut body = reply.json()?;
@@ -94,7 +94,7 @@ pub(super) fn open(reply: Reply, effect: Effect) -> Result<Answer, PanelError> {
                 .get("reason")
                 .and_then(text)
                 .or_else(|| data.get("reason").and_then(text))
-                .unwrap_or_default();
+                .ok_or_else(|| reply.unknown("the panel refused, and the reason cannot be read"))?;
             Ok(Answer::Refused(Refused { reason, reply }))
         }
         _ => Err(reply.unknown("the answer does not say whether it was done")),
