@@ -34,6 +34,12 @@ impl Client {
         }
     }
 
+    /// Where the API is.
+    #[must_use]
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
     /// GET of that path: status and body.
     pub async fn get(&self, path: &str) -> (u16, Value) {
         let request = self

@@ -34,8 +34,27 @@ pub struct Stand {
 impl Stand {
     /// With one such panel for each name; global flags like `-vv` go before the command.
     pub async fn new(panels: &[(&'static str, PanelKind)], flags: &[&str]) -> Self {
+        Self::start(panels, flags, &[], PACE).await
+    }
+
+    /// The same with that pace.
+    pub async fn paced(panels: &[(&'static str, PanelKind)], flags: &[&str], pace: f64) -> Self {
+        Self::start(panels, flags, &[], pace).await
+    }
+
+    /// The same with these arguments behind `serve`.
+    pub async fn serving(panels: &[(&'static str, PanelKind)], args: &[&str]) -> Self {
+        Self::start(panels, &[], args, PACE).await
+    }
+
+    async fn start(
+        panels: &[(&'static str, PanelKind)],
+        flags: &[&str],
+        args: &[&str],
+        pace: f64,
+    ) -> Self {
         let database = TestDatabase::migrated(Kind::Sqlite).await;
-        let installation = Installation::new(&database, None, PACE);
+        let installation = Installation::new(&database, None, pace);
         let mut running = Vec::new();
         for &(name, kind) in panels {
             let panel = simulator::start(Options::new(kind))
@@ -48,7 +67,7 @@ impl Stand {
         let scopes = ["create", "suspend", "change", "read", "traffic", "operate"];
         let token = installation.token(&scopes);
         let listen = format!("127.0.0.1:{}", free_port());
-        let args = [flags, &["serve", "--listen", &listen]].concat();
+        let args = [flags, &["serve", "--listen", &listen], args].concat();
         let role = installation.start(&args, "is listening on").await;
         let client = Client::new(format!("http://{listen}"), &token);
         Self {
