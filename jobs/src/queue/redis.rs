@@ -188,36 +188,26 @@ impl Remote {
     }
 
     /// Whether Redis took them (or its list is full, which is as good: the top-up rings them later).
+    ///
+    /// Looking and pushing are one exchange of the one line, so this process never pushes past the cap;
+    /// another one may push in between.
     pub(super) async fn push(&self, lane: Lane, ids: &[i64]) -> bool {
-        let length = self.length(lane);
-        // Others push too, so what this process has seen last is good for a single ring and no more.
-        let crowded = ids.len() > 1 || length.load(Ordering::Relaxed) + ids.len() > self.cap;
-        let room = if crowded {
-            self.room(lane).await
-        } else {
-            ids.len()
-        };
-        if !self.is_up() && room == 0 {
-            return false;
-        }
-        let ids = &ids[..room.min(ids.len())];
-        if ids.is_empty() {
-            return true;
-        }
+        let (key, length) = (self.key(lane), self.length(lane));
         let pushed = self.on(&self.talk, "RPUSH", ANSWER_WITHIN, async |connection| {
-            cmd("RPUSH")
-                .arg(self.key(lane))
-                .arg(ids)
-                .query_async::<usize>(connection)
-                .await
-        });
-        match pushed.await {
-            Some(now) => {
-                length.store(now, Ordering::Relaxed);
-                true
+            // What this process has seen last is good for a single ring and no more: others push too.
+            let mut there = length.load(Ordering::Relaxed);
+            if ids.len() > 1 || there >= self.cap {
+                there = cmd("LLEN").arg(key).query_async(connection).await?;
             }
-            None => false,
-        }
+            let ids = &ids[..ids.len().min(self.cap.saturating_sub(there))];
+            if !ids.is_empty() {
+                let mut push = cmd("RPUSH");
+                there = push.arg(key).arg(ids).query_async(connection).await?;
+            }
+            length.store(there, Ordering::Relaxed);
+            Ok(())
+        });
+        pushed.await.is_some()
     }
 
     pub(super) async fn room(&self, lane: Lane) -> usize {
