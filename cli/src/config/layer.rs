@@ -58,7 +58,21 @@ impl Provider for Layer {
 
 /// Variables that start like ours and belong to our tests.
 fn is_for_tests(name: &str) -> bool {
-    name == "HOSTLER_BIN" || name.starts_with("HOSTLER_TEST_")
+    ["HOSTLER_BIN", "HOSTLER_FAULTY_BIN"].contains(&name)
+        || name.starts_with("HOSTLER_TEST_")
+        || breaks_on_purpose(name)
+}
+
+/// What only a binary with faults in it reads; one that is released does not even know the names.
+#[cfg(feature = "faults")]
+fn breaks_on_purpose(name: &str) -> bool {
+    ["HOSTLER_BUG", "HOSTLER_FAILPOINT", "HOSTLER_FAILPOINT_LOG"].contains(&name)
+}
+
+/// Nothing.
+#[cfg(not(feature = "faults"))]
+const fn breaks_on_purpose(_name: &str) -> bool {
+    false
 }
 
 /// What the environment sets.
