@@ -182,6 +182,10 @@ impl Ledger {
         lock(&self.inner).entries.clone()
     }
 
+    pub(crate) fn count(&self) -> usize {
+        lock(&self.inner).entries.len()
+    }
+
     pub(crate) fn path(&self) -> Option<&Path> {
         self.file.as_ref().map(|(path, _)| path.as_path())
     }

@@ -179,6 +179,12 @@ impl Simulator {
         self.shared.ledger.entries()
     }
 
+    /// How many side effects there were since the start.
+    #[must_use]
+    pub fn effects(&self) -> usize {
+        self.shared.ledger.count()
+    }
+
     /// The ledger's file, when there is one.
     #[must_use]
     pub fn ledger_path(&self) -> Option<&Path> {

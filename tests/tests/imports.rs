@@ -93,6 +93,16 @@ fn a_planted_word_is_seen_and_a_comment_is_not() {
 }
 
 #[test]
+fn the_checker_is_among_the_sources_and_may_use_nothing_of_ours() {
+    let sources = sources(&root()).expect("the sources can be read");
+    let checker = |(path, _): &&(String, String)| path.starts_with("tests/src/check/");
+    assert!(sources.iter().filter(checker).count() > 12);
+    let planted = "use jobs::JobKind;\nuse super::evidence::Evidence;\n";
+    let seen = breaches("tests/src/check/planted.rs", planted);
+    assert_eq!(seen.len(), 1, "{seen:?}");
+}
+
+#[test]
 fn plain_cargo_build_makes_the_command_alone() {
     let metadata = metadata();
     let defaults: Vec<&str> = metadata

@@ -7,10 +7,11 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 /// Between two looks.
 const EVERY: Duration = Duration::from_millis(100);
 
-/// A job behind one that waits for a person waits for that person too.
+/// A job behind one that waits for a person, or behind a create that failed, waits for that person too.
 const UNSETTLED: &str = "SELECT j.public_id, j.kind, j.state FROM job j \
-    WHERE j.state IN ('queued', 'running', 'retrying') AND NOT (j.state <> 'running' AND EXISTS \
-    (SELECT 1 FROM job h WHERE h.head_of = j.account_id AND h.state = 'held')) ORDER BY j.id";
+    WHERE j.state IN ('queued', 'running', 'retrying') AND NOT (j.state <> 'running' AND (EXISTS \
+    (SELECT 1 FROM job h WHERE h.head_of = j.account_id AND h.state = 'held') OR (j.ready_lane IS NULL AND EXISTS \
+    (SELECT 1 FROM account a WHERE a.id = j.account_id AND a.state IN ('failed', 'conflict'))))) ORDER BY j.id";
 
 /// A job that is not at rest.
 #[derive(Debug, Clone, PartialEq, Eq)]

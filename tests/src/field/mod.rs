@@ -9,8 +9,9 @@
 //! | `output/<role>-<n>.log` | everything that a process said |
 //! | `secrets.txt` | secrets that must be nowhere: a name and a value a line |
 //! | `database.url` | where the database is; SQLite lies in the folder |
+//! | `pace` | the factor on all waiting |
 //!
-//! A checker that shares no code with Hostler decides from these whether the promises held.
+//! The checker ([`crate::check`]) decides from these, and nothing else, whether the promises were kept.
 
 #![expect(
     clippy::expect_used,
@@ -181,6 +182,7 @@ impl Field {
             started: Mutex::default(),
         };
         field.write("database.url", field.database.url.as_bytes());
+        field.write("pace", plan.pace.to_string().as_bytes());
         field.note_secret("api_token", &token);
         for server in &field.servers {
             field.note_secret(&format!("panel_{}", server.name), server.panel.secret());
