@@ -2,10 +2,11 @@
 
 use entity::secret;
 use hosting::{PasswordRule, generate_password};
+use jobs::faults::Bug;
 use jobs::seal::SealError;
 use jobs::store::{Audience, Purpose, StoreError};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::attempt::{Attempt, Halt};
 
@@ -25,6 +26,9 @@ pub(crate) async fn stored(attempt: &Attempt<'_>) -> Result<Option<Password>, Ha
         return Ok(None);
     };
     let secret = attempt.worker.parts.keyring.open(row).map_err(unreadable)?;
+    if Bug::SecretInLog.is_on() {
+        tracing::warn!(password = secret.expose_secret(), "A password was opened");
+    }
     Ok(Some(Password {
         secret,
         generated: of(Audience::Api).is_some(),

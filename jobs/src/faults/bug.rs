@@ -5,17 +5,79 @@
 pub enum Bug {
     /// Outcomes are written whatever the fence says.
     NoFence,
+    /// A client is told of its job before the commit, which then fails.
+    AnswerBeforeCommit,
+    /// Nobody asks SQL for due jobs: a ring that is lost is a job that is lost.
+    RingsAlone,
+    /// A create without an answer is sent again without a look.
+    BlindRetry,
+    /// A change in doubt is sent again after the first look that does not find it.
+    NoSettle,
+    /// A job may run as soon as it is in, whatever else its account has running.
+    NoLine,
+    /// The newest job of a line goes first.
+    LostOrder,
+    /// Claims are taken back while they are valid.
+    EarlyRescue,
+    /// What takes workers down is tried for ever.
+    NeverParked,
+    /// What people and duties do to a job is not written down.
+    NoHistory,
+    /// The idempotency key is not kept.
+    KeyIgnored,
+    /// An account that exists is taken for ours without a look at whose it is.
+    AnybodysAccount,
+    /// An account is removed by its name alone.
+    AnyIncarnation,
+    /// What was booked before is booked again.
+    DeltaTwice,
+    /// A password is logged.
+    SecretInLog,
+    /// A change that the panel refused is reported as done.
+    RefusedIsDone,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: &[Bug] = &[Bug::NoFence];
+    pub const ALL: &[Bug] = &[
+        Bug::NoFence,
+        Bug::AnswerBeforeCommit,
+        Bug::RingsAlone,
+        Bug::BlindRetry,
+        Bug::NoSettle,
+        Bug::NoLine,
+        Bug::LostOrder,
+        Bug::EarlyRescue,
+        Bug::NeverParked,
+        Bug::NoHistory,
+        Bug::KeyIgnored,
+        Bug::AnybodysAccount,
+        Bug::AnyIncarnation,
+        Bug::DeltaTwice,
+        Bug::SecretInLog,
+        Bug::RefusedIsDone,
+    ];
 
     /// Its name in `HOSTLER_BUG`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Bug::NoFence => "no_fence",
+            Bug::AnswerBeforeCommit => "answer_before_commit",
+            Bug::RingsAlone => "rings_alone",
+            Bug::BlindRetry => "blind_retry",
+            Bug::NoSettle => "no_settle",
+            Bug::NoLine => "no_line",
+            Bug::LostOrder => "lost_order",
+            Bug::EarlyRescue => "early_rescue",
+            Bug::NeverParked => "never_parked",
+            Bug::NoHistory => "no_history",
+            Bug::KeyIgnored => "key_ignored",
+            Bug::AnybodysAccount => "anybodys_account",
+            Bug::AnyIncarnation => "any_incarnation",
+            Bug::DeltaTwice => "delta_twice",
+            Bug::SecretInLog => "secret_in_log",
+            Bug::RefusedIsDone => "refused_is_done",
         }
     }
 

@@ -556,7 +556,7 @@ impl Store {
                 Some(now + millis(*after))
             }
             Outcome::Returned => Some(now),
-            Outcome::Died if deaths(row, finish) < POISON_AFTER => {
+            Outcome::Died if !is_poison(row, finish) => {
                 Some(now + millis(self.pace().of(Duration::from_secs(5))))
             }
             Outcome::Died | Outcome::Succeeded { .. } | Outcome::Held { .. } | Outcome::Failed => {
@@ -582,7 +582,7 @@ fn shape(row: &Held, finish: &Finish) -> Shape {
         Outcome::Succeeded { .. } => JobState::Succeeded,
         Outcome::Failed => JobState::Failed,
         Outcome::Held { .. } => JobState::Held,
-        Outcome::Died if deaths(row, finish) >= POISON_AFTER => JobState::Held,
+        Outcome::Died if is_poison(row, finish) => JobState::Held,
         Outcome::Retry { .. }
         | Outcome::Later { .. }
         | Outcome::LookAgain { .. }
@@ -628,6 +628,10 @@ fn deaths(row: &Held, finish: &Finish) -> i32 {
     row.worker_deaths + i32::from(finish.outcome == Outcome::Died)
 }
 
+fn is_poison(row: &Held, finish: &Finish) -> bool {
+    deaths(row, finish) >= POISON_AFTER && !Bug::NeverParked.is_on()
+}
+
 fn doubt(row: &Held, finish: &Finish, now: i64) -> Option<i64> {
     // A change sent in this attempt restarts the settle time: it is the one that may still be running.
     finish
@@ -638,7 +642,7 @@ fn doubt(row: &Held, finish: &Finish, now: i64) -> Option<i64> {
 fn hold_code(row: &Held, finish: &Finish) -> Option<String> {
     match &finish.outcome {
         Outcome::Held { code } => Some(cut(code, 64)),
-        Outcome::Died if deaths(row, finish) >= POISON_AFTER => Some("poison".to_owned()),
+        Outcome::Died if is_poison(row, finish) => Some("poison".to_owned()),
         _ => None,
     }
 }

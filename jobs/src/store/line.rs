@@ -13,6 +13,7 @@ use sea_orm::{
 };
 
 use super::{Ring, padded};
+use crate::faults::Bug;
 use crate::{AccountState, JobKind, JobState, Lane};
 
 /// The lock that orders writers of a row without holding up foreign keys (PostgreSQL) and that all
@@ -76,7 +77,14 @@ pub(crate) async fn promote(
     let firsts: Vec<(i64, i64)> = job::Entity::find()
         .select_only()
         .column(job::Column::OpenOf)
-        .column_as(job::Column::Id.min(), "first")
+        .column_as(
+            if Bug::LostOrder.is_on() {
+                job::Column::Id.max()
+            } else {
+                job::Column::Id.min()
+            },
+            "first",
+        )
         .filter(job::Column::OpenOf.is_in(padded(&ids)))
         .group_by(job::Column::OpenOf)
         .having(job::Column::HeadOf.count().eq(0))

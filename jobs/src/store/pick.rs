@@ -11,6 +11,7 @@ use sea_orm::{
 use super::claim::running;
 use super::gate::{Room, closed};
 use super::{Ring, Store, StoreError};
+use crate::faults::Bug;
 use crate::{JobKind, Lane, PAYLOAD_VERSION};
 
 /// Servers asked for in one statement; each has up to two branches, and SQLite takes 500.
@@ -22,7 +23,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn pick(&self, lane: Lane, limit: u64) -> Result<Vec<Ring>, StoreError> {
-        if limit == 0 {
+        if limit == 0 || Bug::RingsAlone.is_on() {
             return Ok(Vec::new());
         }
         let now = self.clock(&self.read).await?;

@@ -5,7 +5,7 @@ mod steps;
 
 use async_trait::async_trait;
 use hosting::AccountDraft;
-use jobs::faults::Point;
+use jobs::faults::{Bug, Point};
 use jobs::{AccountState, CreateAccount};
 use panels::{NewAccount, PanelAccount, PanelError, Standing};
 use secrecy::{ExposeSecret, SecretString};
@@ -114,6 +114,7 @@ pub(super) enum Offered {
 impl Create<'_> {
     fn is_ours(&self, attempt: &Attempt<'_>, found: &PanelAccount) -> Result<bool, Halt> {
         match incarnation(&attempt.recorded(), &found.evidence) {
+            _ if Bug::AnybodysAccount.is_on() => return Ok(true),
             Incarnation::Same => return Ok(true),
             Incarnation::Other => return Ok(false),
             Incarnation::Unknown => {}

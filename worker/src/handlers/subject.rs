@@ -1,6 +1,7 @@
 //! The account that a job is about, found on the panel and known to be the one that is meant.
 
 use hosting::Limits;
+use jobs::faults::Bug;
 use jobs::store::AccountChange;
 use jobs::{AccountState, JobKind};
 use panels::{PanelAccount, Standing};
@@ -81,7 +82,7 @@ fn absent(attempt: &Attempt<'_>) -> Halt {
 /// domain that the job named: a name alone is too little to destroy anything.
 fn take_over(attempt: &Attempt<'_>, found: &PanelAccount) -> Result<(), Halt> {
     let told = attempt.key()?.domain;
-    let same = told.is_some() && told == found.domain;
+    let same = (told.is_some() && told == found.domain) || Bug::AnyIncarnation.is_on();
     if attempt.claimed.kind() == JobKind::Terminate && !same {
         return Err(other_incarnation(
             "the account is not known here, and its domain on the panel is not the one that the job names",
