@@ -7,6 +7,7 @@ pub mod client;
 pub mod crew;
 pub mod field;
 pub mod installation;
+pub mod kill;
 pub mod licence;
 pub mod loops;
 pub mod proxy;
