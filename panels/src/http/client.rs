@@ -193,6 +193,17 @@ pub(super) fn client(
     tls: rustls::ClientConfig,
     idle: Idle,
 ) -> Result<Client, PanelError> {
+    let resolver = CheckedResolver::new(&settings.allow_networks);
+    with_resolver(settings, tls, idle, resolver)
+}
+
+/// The same, which asks that resolver for addresses.
+pub(super) fn with_resolver(
+    settings: &ServerSettings,
+    tls: rustls::ClientConfig,
+    idle: Idle,
+    resolver: CheckedResolver,
+) -> Result<Client, PanelError> {
     #[expect(
         clippy::disallowed_methods,
         reason = "this is the place that makes clients"
@@ -213,7 +224,7 @@ pub(super) fn client(
             Idle::Closed => 0,
         })
         .user_agent(concat!("hostler/", env!("CARGO_PKG_VERSION")))
-        .dns_resolver(CheckedResolver::new(&settings.allow_networks))
+        .dns_resolver(resolver)
         .build()
         .map_err(|error| {
             let why = format!(

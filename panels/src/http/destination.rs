@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, LazyLock};
 
+use futures::future::BoxFuture;
 use ipnet::IpNet;
 use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
@@ -110,15 +111,26 @@ fn says_443(url: &str) -> bool {
 
 /// Looks a name up once and lets through only addresses that may be connected to; the connection goes
 /// to what was checked, so that a second answer of the name server changes nothing.
-#[derive(Debug)]
 pub(super) struct CheckedResolver {
     allowed: Arc<Vec<IpNet>>,
+    lookup: Lookup,
+}
+
+/// Asks the name service once.
+type Lookup = fn(String) -> BoxFuture<'static, std::io::Result<Vec<SocketAddr>>>;
+
+fn system(name: String) -> BoxFuture<'static, std::io::Result<Vec<SocketAddr>>> {
+    Box::pin(async move {
+        let found = tokio::net::lookup_host((name, 0)).await?;
+        Ok(found.collect())
+    })
 }
 
 impl CheckedResolver {
     pub(super) fn new(allowed: &[IpNet]) -> Self {
         Self {
             allowed: Arc::new(allowed.to_vec()),
+            lookup: system,
         }
     }
 }
@@ -126,9 +138,9 @@ impl CheckedResolver {
 impl Resolve for CheckedResolver {
     fn resolve(&self, name: Name) -> Resolving {
         let allowed = Arc::clone(&self.allowed);
+        let found = (self.lookup)(name.as_str().to_owned());
         Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let open = let_through(found.collect(), &allowed)?;
+            let open = let_through(found.await?, &allowed)?;
             Ok(Box::new(open.into_iter()) as Addrs)
         })
     }
@@ -154,7 +166,10 @@ fn let_through(found: Vec<SocketAddr>, allowed: &[IpNet]) -> Result<Vec<SocketAd
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
+    use crate::http::{client, trust};
 
     fn settings(url: &str, allow: &[&str]) -> ServerSettings {
         ServerSettings {
@@ -212,6 +227,54 @@ mod tests {
         );
         assert!(let_through(vec!["10.0.0.1:0".parse().unwrap()], &[]).is_err());
         assert!(let_through(Vec::new(), &[]).is_err());
+    }
+
+    /// A name that leads to one address first, and from then on to another.
+    static LOOKUPS: AtomicUsize = AtomicUsize::new(0);
+
+    fn rebound(_: String) -> BoxFuture<'static, std::io::Result<Vec<SocketAddr>>> {
+        let earlier = LOOKUPS.fetch_add(1, Ordering::SeqCst);
+        let address = if earlier == 0 {
+            "127.0.0.2:0"
+        } else {
+            "127.0.0.1:0"
+        };
+        Box::pin(async move { Ok(vec![address.parse().unwrap()]) })
+    }
+
+    #[tokio::test]
+    async fn a_connection_goes_to_the_address_that_was_checked_and_no_other() {
+        let listen = |address: &str| {
+            let listener = std::net::TcpListener::bind(address).unwrap();
+            listener.set_nonblocking(true).unwrap();
+            listener
+        };
+        // Only the first address is allowed, and the trap listens on the other's same port.
+        let panel = listen("127.0.0.2:0");
+        let port = panel.local_addr().unwrap().port();
+        let trap = listen(&format!("127.0.0.1:{port}"));
+        let settings = settings("https://panel.example", &["127.0.0.2/32"]);
+        let resolver = CheckedResolver {
+            lookup: rebound,
+            ..CheckedResolver::new(&settings.allow_networks)
+        };
+        let tls = trust::tls_config(&settings).unwrap();
+        let asker = client::with_resolver(&settings, tls, client::Idle::Closed, resolver).unwrap();
+        let url = format!("https://panel.example:{port}/");
+        let first = tokio::spawn(asker.get(&url).send());
+        let mut came = panel.accept();
+        while came.is_err() {
+            tokio::task::yield_now().await;
+            came = panel.accept();
+        }
+        drop(came);
+        assert!(first.await.unwrap().is_err(), "there is no TLS");
+        assert_eq!(LOOKUPS.load(Ordering::SeqCst), 1);
+        let error = asker.get(&url).send().await.unwrap_err();
+        assert!(format!("{error:?}").contains("Closed"), "{error:?}");
+        assert_eq!(LOOKUPS.load(Ordering::SeqCst), 2);
+        assert!(trap.accept().is_err(), "somebody came to 127.0.0.1");
+        assert!(panel.accept().is_err(), "nobody came a second time");
     }
 
     #[test]
