@@ -140,10 +140,15 @@ impl Cron {
             };
             let clock = format!("stats:{}", server.id);
             let last = clocks.get(&clock).copied();
-            if last.is_some_and(|last| night.at <= last) || night.at < server.created_at {
+            // A clock that once ran far ahead must not stop the nights for as long: the jobs' keys keep
+            // each night single.
+            let had = last.is_some_and(|last| night.at <= last && last <= now + DAY_MS);
+            if had || night.at < server.created_at {
                 continue;
             }
-            let last_date = last.and_then(|at| nights::date_of(zone, at));
+            let last_date = last
+                .filter(|last| *last <= now + DAY_MS)
+                .and_then(|at| nights::date_of(zone, at));
             Point::NightBegun.reach(JobKind::GetStats.name());
             made += self.ask_for_stats(&server, night, last_date).await?;
             self.set_clock(&clock, night.at, now).await?;
