@@ -11,11 +11,13 @@ mod pace;
 pub mod queue;
 pub mod retry;
 pub mod seal;
+mod steady;
 pub mod store;
 
 pub use kind::{CreateAccount, JobKind, JobSpec, Lane, PAYLOAD_VERSION, Policy, UnknownKind};
 pub use lifecycle::{AccountState, Event, JobState, UnknownState, next};
 pub use pace::Pace;
+pub use steady::Steady;
 
 /// The platform of the operator's own jobs and of ours (nightly statistics, webhooks).
 pub const OPERATOR: i64 = 0;

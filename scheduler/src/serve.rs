@@ -2,11 +2,12 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
 use hyper_util::rt::TokioTimer;
+use jobs::Steady;
 use jobs::queue::Doorbell;
 use jobs::seal::Keyring;
 use jobs::store::{Store, in_time};
@@ -17,7 +18,7 @@ use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
 use crate::api::Api;
-use crate::cron::{Cron, Retention};
+use crate::cron::{Cron, Retention, Ticked};
 use crate::top_up::TopUp;
 use crate::wait::Waiters;
 
@@ -275,11 +276,24 @@ async fn top_up(store: Store, mut top_up: TopUp) {
     }
 }
 
+/// A clock that was moved is believed after this: months must not close and rows not go by a mistake.
+const BELIEVE_AFTER: Duration = Duration::from_secs(3600);
+
 async fn tick(store: Store, mut cron: Cron) {
+    let (begun, mut steady) = (Instant::now(), Steady::new(BELIEVE_AFTER));
     let mut timer = timer(Cron::EVERY);
     loop {
         timer.tick().await;
         let ticked = async {
+            let doubted = steady.doubts();
+            if !steady.relies_on(store.wall_clock().await?, begun.elapsed()) {
+                if !doubted {
+                    tracing::warn!(
+                        "The database's clock was moved; the clock's duties wait until it is right, or has been so for an hour"
+                    );
+                }
+                return Ok(Ticked::default());
+            }
             let now = store.now().await?;
             cron.tick(now).await
         };

@@ -2,10 +2,11 @@
 //!
 //! Every worker runs them. Each is safe to run anywhere, any number of times, so nobody has to be elected.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jobs::queue::Doorbell;
 use jobs::store::{Store, StoreError, in_time};
+use jobs::{JobKind, Steady};
 use tokio::sync::watch;
 
 /// Between two looks for leases that ended and jobs that are due.
@@ -29,6 +30,7 @@ pub async fn sweep(store: Store, doorbell: Doorbell, mut stop: watch::Receiver<b
     }
     let mut analyzed_at = 0;
     let mut trouble = Trouble::default();
+    let (begun, mut steady) = (Instant::now(), Steady::new(longest_lease(&store)));
     loop {
         let duty = tokio::select! {
             _ = often.tick() => Duty::Often,
@@ -36,7 +38,7 @@ pub async fn sweep(store: Store, doorbell: Doorbell, mut stop: watch::Receiver<b
             () = told_to(&mut stop) => return,
         };
         trouble.note(match duty {
-            Duty::Often => in_time(sweep_often(&store, &doorbell)).await,
+            Duty::Often => in_time(sweep_by(&store, &doorbell, &mut steady, begun)).await,
             Duty::Seldom => in_time(sweep_seldom(&store, &doorbell, &mut analyzed_at)).await,
         });
     }
@@ -58,10 +60,49 @@ async fn told_to(stop: &mut watch::Receiver<bool>) {
 /// When the database does not answer.
 pub async fn sweep_often(store: &Store, doorbell: &Doorbell) -> Result<(), StoreError> {
     while rescue(store, doorbell).await? >= BITE {}
+    sweep_but_leases(store, doorbell).await
+}
+
+/// The rest of what is done often: what takes nothing away from anybody.
+async fn sweep_but_leases(store: &Store, doorbell: &Doorbell) -> Result<(), StoreError> {
     while join(store, doorbell).await? >= BITE {}
     // While a gate is closed only connection checks pass, and the doorbell's picks do not see those.
     doorbell.ring(&store.pick_checks().await?).await;
     Ok(())
+}
+
+/// Leases are counted by the database's clock. When that was moved, they have not ended for it: those who
+/// hold them get as long as the longest lease to finish.
+fn longest_lease(store: &Store) -> Duration {
+    let leases = JobKind::ALL.into_iter().map(JobKind::lease);
+    store.pace().of(leases.max().unwrap_or_default())
+}
+
+/// What is done often, as far as the clock can be relied on.
+async fn sweep_by(
+    store: &Store,
+    doorbell: &Doorbell,
+    steady: &mut Steady,
+    begun: Instant,
+) -> Result<(), StoreError> {
+    if clock_is_right(store, steady, begun).await? {
+        sweep_often(store, doorbell).await
+    } else {
+        sweep_but_leases(store, doorbell).await
+    }
+}
+
+async fn clock_is_right(
+    store: &Store,
+    steady: &mut Steady,
+    begun: Instant,
+) -> Result<bool, StoreError> {
+    let doubted = steady.doubts();
+    let right = steady.relies_on(store.wall_clock().await?, begun.elapsed());
+    if !right && !doubted {
+        tracing::warn!("The database's clock was moved; no lease is taken as ended for a while");
+    }
+    Ok(right)
 }
 
 /// One bite of leases that ended; how many there were.

@@ -144,6 +144,14 @@ impl Store {
             .fetch_add(crate::pace::millis(by), Ordering::Relaxed);
     }
 
+    /// Now by the database's own clock, without what [`Store::advance_clock`] has added.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn wall_clock(&self) -> Result<i64, StoreError> {
+        Ok(self.clock(&self.read).await? - self.offset_ms.load(Ordering::Relaxed))
+    }
+
     /// Now, in milliseconds UTC, by the database's clock.
     ///
     /// # Errors
