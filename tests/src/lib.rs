@@ -10,6 +10,7 @@ pub mod installation;
 pub mod kill;
 pub mod licence;
 pub mod loops;
+pub mod model;
 pub mod proxy;
 pub mod rules;
 pub mod servers;
