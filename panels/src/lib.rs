@@ -7,6 +7,8 @@
 mod account;
 pub mod drivers;
 mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod http;
 mod panel;
 mod usage;

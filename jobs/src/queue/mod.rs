@@ -17,6 +17,14 @@ use tokio::sync::broadcast;
 
 pub use run::{Health, WorkerOptions, run};
 
+/// The job that an entry of a list in Redis names, if it names one. Public only for the tests that feed it
+/// with anything.
+#[doc(hidden)]
+#[must_use]
+pub fn job_of_entry(entry: &[u8]) -> Option<i64> {
+    redis::job_id(entry)
+}
+
 use crate::Lane;
 use crate::store::Ring;
 

@@ -346,7 +346,7 @@ fn reason(error: &RedisError) -> String {
 }
 
 /// A job id: 1 to 19 digits. Anything else in the list is not ours.
-fn job_id(entry: &[u8]) -> Option<i64> {
+pub(super) fn job_id(entry: &[u8]) -> Option<i64> {
     if !(1..=19).contains(&entry.len()) || !entry.iter().all(u8::is_ascii_digit) {
         return None;
     }

@@ -1,7 +1,7 @@
 //! The list of drivers. A new panel is one folder and two lines here: its `mod` and its row.
 
-mod cpanel;
-mod froxlor;
+pub(crate) mod cpanel;
+pub(crate) mod froxlor;
 
 use hosting::PanelRules;
 

@@ -45,13 +45,13 @@ static CLOSED: LazyLock<Vec<IpNet>> = LazyLock::new(|| {
 /// A name that leads only to addresses where no panel may be.
 #[derive(Debug, thiserror::Error)]
 #[error("{address} lies in a private or special network that the server does not allow")]
-pub(super) struct Closed {
+pub(crate) struct Closed {
     address: IpAddr,
 }
 
 /// # Errors
 /// [`Closed`] for an address in a special network that is not among `allowed`.
-pub(super) fn check(address: IpAddr, allowed: &[IpNet]) -> Result<(), Closed> {
+pub(crate) fn check(address: IpAddr, allowed: &[IpNet]) -> Result<(), Closed> {
     let plain = match address {
         IpAddr::V6(v6) => v6.to_ipv4_mapped().map_or(address, IpAddr::V4),
         IpAddr::V4(_) => address,
@@ -67,7 +67,7 @@ pub(super) fn check(address: IpAddr, allowed: &[IpNet]) -> Result<(), Closed> {
 ///
 /// # Errors
 /// `Rejected` with code `server_settings` and what would be right.
-pub(super) fn base(settings: &ServerSettings, default_port: u16) -> Result<Url, PanelError> {
+pub(crate) fn base(settings: &ServerSettings, default_port: u16) -> Result<Url, PanelError> {
     let wrong = |why: &str| {
         let text = format!("the address of server `{}` {why}", settings.name);
         PanelError::refused("server_settings", text)
@@ -146,7 +146,10 @@ impl Resolve for CheckedResolver {
     }
 }
 
-fn let_through(found: Vec<SocketAddr>, allowed: &[IpNet]) -> Result<Vec<SocketAddr>, Closed> {
+pub(crate) fn let_through(
+    found: Vec<SocketAddr>,
+    allowed: &[IpNet],
+) -> Result<Vec<SocketAddr>, Closed> {
     let mut refused = None;
     let mut open = Vec::with_capacity(found.len());
     for address in found {

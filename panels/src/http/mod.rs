@@ -6,7 +6,7 @@
 
 mod client;
 mod courier;
-mod destination;
+pub(crate) mod destination;
 pub mod lenient;
 mod redact;
 mod reply;

@@ -189,9 +189,8 @@ impl Reply {
     }
 }
 
-#[cfg(test)]
 impl Reply {
-    /// An answer that no panel gave, for the drivers' own tests.
+    /// An answer that no panel gave, for the drivers' own tests and [`crate::fuzzing`].
     pub(crate) fn canned(effect: Effect, status: u16, body: &[u8]) -> Self {
         Self {
             status,

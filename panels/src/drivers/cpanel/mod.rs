@@ -6,6 +6,7 @@
 mod check;
 mod create;
 mod envelope;
+mod fuzz;
 mod limits;
 mod look;
 mod reasons;
@@ -23,6 +24,7 @@ use secrecy::SecretString;
 use serde_json::Value;
 
 use self::envelope::Answer;
+pub(crate) use self::fuzz::fuzz;
 use self::look::{after_change, no_such_account, optional, rows, summary};
 use self::wire::Wire;
 use crate::http::lenient;

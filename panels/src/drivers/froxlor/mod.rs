@@ -18,6 +18,7 @@ mod channel;
 mod check;
 mod create;
 mod envelope;
+mod fuzz;
 mod packages;
 mod read;
 #[cfg(test)]
@@ -32,6 +33,7 @@ use hosting::{DomainName, Limits, Month, PackageName, Username};
 use secrecy::SecretString;
 use serde_json::Value;
 
+pub(crate) use self::fuzz::fuzz;
 use self::wire::Wire;
 use super::Driver;
 use crate::{
