@@ -1,8 +1,7 @@
 //! When a server's nights are: once for every local date of the panel, whatever its clocks do.
 
-use chrono::{DateTime, Datelike, NaiveDate, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
-use croner::Cron;
 use hosting::Month;
 
 /// During the first days of a month the month before is read again: panels count late.
@@ -29,11 +28,9 @@ pub struct NoNight(String);
 /// # Errors
 /// [`NoNight`] when the minutes are beyond a day or the time is beyond the calendar.
 pub fn last_night(zone: Tz, minutes: i32, now: i64) -> Result<Night, NoNight> {
-    let local = local(zone, now)?;
-    let found = schedule(minutes)?
-        .find_previous_occurrence(&local, true)
-        .map_err(|error| NoNight(error.to_string()))?;
-    Ok(night(&found))
+    let near = nights_near(zone, minutes, now)?;
+    let begun = near.into_iter().rfind(|night| night.at <= now);
+    begun.ok_or_else(|| NoNight(format!("{now} ms")))
 }
 
 /// The first night that begins after `now`.
@@ -41,11 +38,9 @@ pub fn last_night(zone: Tz, minutes: i32, now: i64) -> Result<Night, NoNight> {
 /// # Errors
 /// As [`last_night`].
 pub fn next_night(zone: Tz, minutes: i32, now: i64) -> Result<Night, NoNight> {
-    let local = local(zone, now)?;
-    let found = schedule(minutes)?
-        .find_next_occurrence(&local, false)
-        .map_err(|error| NoNight(error.to_string()))?;
-    Ok(night(&found))
+    let near = nights_near(zone, minutes, now)?;
+    let next = near.into_iter().find(|night| night.at > now);
+    next.ok_or_else(|| NoNight(format!("{now} ms")))
 }
 
 /// The months to read in that night, the newest first: its own, and the one before while that can still
@@ -74,13 +69,32 @@ pub fn date_of(zone: Tz, at: i64) -> Option<NaiveDate> {
     local(zone, at).ok().map(|at| at.date_naive())
 }
 
-fn schedule(minutes: i32) -> Result<Cron, NoNight> {
-    if !(0..1440).contains(&minutes) {
-        return Err(NoNight(format!("{minutes} minutes after midnight")));
-    }
-    format!("{} {} * * *", minutes % 60, minutes / 60)
-        .parse()
-        .map_err(|error: croner::errors::CronError| NoNight(error.to_string()))
+/// The nights of the dates around `now`, in order. More than the date of `now` itself: clocks that go back
+/// over midnight show a date again whose next one has already begun.
+fn nights_near(zone: Tz, minutes: i32, now: i64) -> Result<Vec<Night>, NoNight> {
+    let after_midnight = u32::try_from(minutes)
+        .ok()
+        .and_then(|minutes| NaiveTime::from_hms_opt(minutes / 60, minutes % 60, 0))
+        .ok_or_else(|| NoNight(format!("{minutes} minutes after midnight")))?;
+    let today = local(zone, now)?.date_naive();
+    let dates = (-3..=3).filter_map(|days| today.checked_add_signed(TimeDelta::days(days)));
+    Ok(dates
+        .filter_map(|date| night_of(zone, date, after_midnight))
+        .collect())
+}
+
+/// The night of that date; `None` for a date that the zone skipped whole.
+fn night_of(zone: Tz, date: NaiveDate, time: NaiveTime) -> Option<Night> {
+    let wanted = date.and_time(time);
+    // What the clocks skip is a day at most.
+    let at = (0..=1440).find_map(|skipped| {
+        let shown = wanted.checked_add_signed(TimeDelta::minutes(skipped))?;
+        zone.from_local_datetime(&shown).earliest()
+    })?;
+    (at.date_naive() == date).then(|| Night {
+        date,
+        at: at.timestamp_millis(),
+    })
 }
 
 fn local(zone: Tz, at: i64) -> Result<DateTime<Tz>, NoNight> {
@@ -89,18 +103,9 @@ fn local(zone: Tz, at: i64) -> Result<DateTime<Tz>, NoNight> {
         .ok_or_else(|| NoNight(format!("{at} ms")))
 }
 
-fn night(at: &DateTime<Tz>) -> Night {
-    Night {
-        date: at.date_naive(),
-        at: at.timestamp_millis(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
-
-    use chrono::TimeZone;
 
     use super::*;
 
@@ -164,6 +169,29 @@ mod tests {
         // Cairo, 2026-04-24: midnight becomes 01:00; that date has its night too.
         let cairo = last_night(chrono_tz::Africa::Cairo, 30, ms("2026-04-24T12:00:00Z")).unwrap();
         assert_eq!(cairo.date, date("2026-04-24"));
+    }
+
+    #[test]
+    fn a_gap_that_begins_after_midnight_takes_no_night_away() {
+        // Casey, 2020-10-04: 00:01 becomes 03:01. Goose Bay, 2010-11-07: 00:01 becomes 23:01 of the 6th.
+        let casey = chrono_tz::Antarctica::Casey;
+        let night = last_night(casey, 30, ms("2020-10-03T16:02:00Z")).unwrap();
+        assert_eq!(
+            (night.date, night.at),
+            (date("2020-10-04"), ms("2020-10-03T16:01:00Z"))
+        );
+        let goose_bay = chrono_tz::America::Goose_Bay;
+        let night = last_night(goose_bay, 0, ms("2010-11-07T03:30:00Z")).unwrap();
+        assert_eq!(
+            (night.date, night.at),
+            (date("2010-11-07"), ms("2010-11-07T03:00:00Z"))
+        );
+        // Apia had no 30 December 2011.
+        let apia = chrono_tz::Pacific::Apia;
+        let night = last_night(apia, 0, ms("2011-12-30T12:00:00Z")).unwrap();
+        assert_eq!(night.date, date("2011-12-31"));
+        let before = last_night(apia, 0, night.at - 1).unwrap();
+        assert_eq!(before.date, date("2011-12-29"));
     }
 
     #[test]
