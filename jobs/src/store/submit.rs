@@ -495,9 +495,11 @@ impl<'a> Intake<'a> {
         let found = rows_by_key(tx, self.jobs).await?;
         let mut answers = Vec::with_capacity(self.jobs.len());
         for (index, job) in self.jobs.iter().enumerate() {
-            let refusal = match self.twin[index] {
-                Some(first) => self.refused[first].clone(),
-                None => self.refused[index].clone(),
+            // What the first of its key was refused for is this one's refusal too, unless that was another
+            // body's: the ledger decides that.
+            let refusal = match self.twin[index].map(|first| &self.refused[first]) {
+                Some(Some(first)) if !matches!(first, Refusal::KeyTaken(_)) => Some(first.clone()),
+                _ => self.refused[index].clone(),
             };
             let answer = match (refusal, found.get(&(job.platform_id, job.idem_key.clone()))) {
                 (Some(refusal), _) => Err(refusal),
