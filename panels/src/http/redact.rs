@@ -100,15 +100,11 @@ fn spellings(secret: &str) -> impl Iterator<Item = String> {
     let json = serde_json::to_string(secret).unwrap_or_default();
     let json = json.trim_matches('"').to_owned();
     let form: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
-    let percent: String = secret
-        .bytes()
-        .map(|b| match b {
-            b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'-' | b'.' | b'_' | b'~' => {
-                char::from(b).to_string()
-            }
-            other => format!("%{other:02X}"),
-        })
-        .collect();
+    // Perl's and PHP's encoders of JSON write only ASCII.
+    let ascii_json = ascii(&json);
+    // By the standard, what browsers leave as it is, and encoders that leave nothing.
+    let [standard, script, all] =
+        [b"-._~".as_slice(), b"-._~!*'()", b""].map(|kept| percent(secret, kept));
     let html = secret
         .replace('&', "&amp;")
         .replace('<', "&lt;")
@@ -120,11 +116,17 @@ fn spellings(secret: &str) -> impl Iterator<Item = String> {
         secret.to_owned(),
         json.replace('/', "\\/"),
         json,
+        ascii_json.replace('/', "\\/"),
+        ascii_json,
         form.to_ascii_lowercase(),
-        lower_escapes(&percent),
+        lower_escapes(&standard),
         lower_escapes(&form),
+        lower_escapes(&script),
+        lower_escapes(&all),
         form,
-        percent,
+        standard,
+        script,
+        all,
         STANDARD.encode(secret),
         STANDARD_NO_PAD.encode(secret),
         URL_SAFE_NO_PAD.encode(secret),
@@ -133,6 +135,30 @@ fn spellings(secret: &str) -> impl Iterator<Item = String> {
         short_quote,
     ]
     .into_iter()
+}
+
+/// Everything but ASCII letters, digits and `kept` as `%XX`.
+fn percent(text: &str, kept: &[u8]) -> String {
+    text.bytes()
+        .map(|b| match b {
+            b if b.is_ascii_alphanumeric() || kept.contains(&b) => char::from(b).to_string(),
+            other => format!("%{other:02X}"),
+        })
+        .collect()
+}
+
+/// `ä` as `\u00e4`, beyond 16 bits as a pair.
+fn ascii(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c.is_ascii() {
+            text.push(c);
+        } else {
+            let units = c.encode_utf16(&mut [0; 2]).to_vec();
+            text.extend(units.iter().map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
+    text
 }
 
 /// `%2F` as `%2f`, the rest as it is.
