@@ -153,7 +153,7 @@ pub(crate) fn typed<T: DeserializeOwned>(value: &Value) -> Result<T, Problem> {
         let (field, message) = match missing {
             Some(name) if path == "." => (name.to_owned(), "is required".to_owned()),
             Some(name) => (format!("{path}.{name}"), "is required".to_owned()),
-            None if path == "." => ("body".to_owned(), message),
+            None if path == "." || path.is_empty() => ("body".to_owned(), message),
             None => (path, message),
         };
         Problem::invalid(vec![FieldError::new(field, message)])
