@@ -6,6 +6,7 @@ pub mod check;
 pub mod client;
 pub mod crew;
 pub mod field;
+pub mod fuzzing;
 pub mod installation;
 pub mod kill;
 pub mod licence;

@@ -37,8 +37,8 @@ fn may_be_replayed(state: &State, row: u8) -> bool {
 }
 
 /// `Store::rescue_in`: the fence grows at once; what may have been sent is in doubt from the moment of its
-/// intent. The third death parks the job, and `let_others_pass` lets what is behind it go on unless it is a
-/// create or in doubt.
+/// intent. The third death parks the job, which leaves its line in the same transaction unless it is a create
+/// or in doubt.
 pub fn rescue(protocol: &Protocol, state: &mut State, row: u8) {
     outdate_claims(state, row);
     let kind = protocol.plan[usize::from(state.row(row).job)];

@@ -69,7 +69,7 @@ fn a_clock_that_jumps_leaves_each_night_its_one_reading() {
         numbers.set(number);
         runtime.block_on(async {
             world
-                .change_server(before.get(), |row| row.enabled = Set(false))
+                .change_server(before.get(), |row| row.removed_at = Set(Some(1)))
                 .await;
             let server = world.add_server(&format!("night{number}")).await;
             before.set(server);

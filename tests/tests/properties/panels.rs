@@ -108,7 +108,8 @@ fn secret() -> impl Strategy<Value = String> {
     "[!-~]{3}[A-Za-z0-9]{2}[!-~äß ]{4,24}[A-Za-z0-9!/+&<\"'%]{3}"
 }
 
-/// The five ways in which a secret may stand in a text.
+/// The five ways in which a secret may stand in a text: as it is, percent, base64, JSON (as PHP writes it),
+/// HTML.
 fn encodings(secret: &str) -> [String; 5] {
     let percent: String = secret
         .bytes()
@@ -120,7 +121,14 @@ fn encodings(secret: &str) -> [String; 5] {
             }
         })
         .collect();
-    let json = Value::from(secret).to_string();
+    let json: String = Value::from(secret)
+        .to_string()
+        .chars()
+        .map(|c| match c.is_ascii() {
+            true => c.to_string(),
+            false => format!("\\u{:04x}", u32::from(c)),
+        })
+        .collect();
     let html = secret
         .replace('&', "&amp;")
         .replace('<', "&lt;")

@@ -1,5 +1,7 @@
 //! Sealed secrets: they open for whom they were sealed, as what they were sealed, and for nobody else.
 
+use std::sync::LazyLock;
+
 use entity::secret;
 use jobs::seal::{IntakeKey, PrivateKey, PublicKey, SealError};
 use jobs::store::{Audience, NewSecret, Purpose};
@@ -12,6 +14,17 @@ const PURPOSES: [Purpose; 4] = [
     Purpose::LoginLink,
     Purpose::WebhookKey,
 ];
+
+/// Making one takes long in a build for tests.
+fn key() -> &'static PrivateKey {
+    static KEY: LazyLock<PrivateKey> = LazyLock::new(PrivateKey::generate);
+    &KEY
+}
+
+fn stranger() -> &'static PrivateKey {
+    static KEY: LazyLock<PrivateKey> = LazyLock::new(PrivateKey::generate);
+    &KEY
+}
 
 fn row(sealed: &NewSecret) -> secret::Model {
     secret::Model {
@@ -43,7 +56,7 @@ fn purpose() -> impl Strategy<Value = Purpose> {
 proptest! {
     #[test]
     fn what_is_sealed_opens_as_it_was(text in "\\PC{0,200}", owner in "(job|server|webhook):[0-9A-Z]{1,26}", purpose in purpose()) {
-        let key = PrivateKey::generate();
+        let key = key();
         let sealed = seal(key.public(), purpose, &owner, &text);
         let opened = key.open(&sealed).expect("opens");
         prop_assert_eq!(opened.expose_secret(), text.as_str());
@@ -58,7 +71,7 @@ proptest! {
 
     #[test]
     fn a_seal_that_was_moved_does_not_open(owner in "job:[0-9]{1,6}", other in "server:[0-9]{1,6}", purpose in purpose(), swapped in purpose()) {
-        let key = PrivateKey::generate();
+        let key = key();
         let sealed = seal(key.public(), purpose, &owner, "hunter2hunter2");
         let elsewhere = secret::Model { owner: other, ..sealed.clone() };
         prop_assert_eq!(key.open(&elsewhere).err(), Some(SealError::Broken));
@@ -68,7 +81,7 @@ proptest! {
         }
         let crossed = secret::Model { audience: Audience::Api.name().to_owned(), ..sealed.clone() };
         prop_assert_eq!(key.open(&crossed).err(), Some(SealError::Broken));
-        let stranger = PrivateKey::generate();
+        let stranger = stranger();
         prop_assert_eq!(stranger.open(&sealed).err(), Some(SealError::OtherKey(sealed.key_id.clone())));
         let forged = secret::Model { key_id: stranger.public().id().to_owned(), ..sealed };
         prop_assert_eq!(stranger.open(&forged).err(), Some(SealError::Broken));
@@ -78,7 +91,7 @@ proptest! {
     fn a_seal_that_was_changed_does_not_open(text in "[ -~]{0,60}", at in any::<prop::sample::Index>(), bit in 0..8_u8, cut in any::<prop::sample::Index>()) {
         use base64::Engine;
         use base64::engine::general_purpose::STANDARD;
-        let key = PrivateKey::generate();
+        let key = key();
         let sealed = seal(key.public(), Purpose::Password, "job:1", &text);
         let bytes = STANDARD.decode(sealed.sealed.as_deref().expect("there")).expect("base64");
         let mut flipped = bytes.clone();
