@@ -5,6 +5,7 @@
 pub mod check;
 pub mod client;
 pub mod crew;
+pub mod failpoints;
 pub mod field;
 pub mod fuzzing;
 pub mod installation;

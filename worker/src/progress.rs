@@ -64,6 +64,29 @@ impl Progress {
 mod tests {
     use super::*;
 
+    /// Jobs that an earlier version has begun are gone on with: the steps of payload version 1, every field
+    /// of them. The file is never changed.
+    #[test]
+    fn steps_that_an_earlier_version_has_written_are_read() {
+        let golden = include_str!("../tests/golden/progress-1.json");
+        let read = Progress::read(Some(golden));
+        let every_field = Progress {
+            first_sent_at: Some(1_795_290_001_000),
+            created: true,
+            address: Some("192.0.2.7".parse().unwrap()),
+            name_servers: vec!["ns1.example.net".to_owned(), "ns2.example.net".to_owned()],
+            warnings: vec!["quota was rounded".to_owned()],
+            remembered: Some(serde_json::json!({"by": "abuse", "reason": "spam"})),
+            missing_counted: true,
+            first_step_done: true,
+        };
+        assert_eq!(read, every_field);
+        let written: Value = serde_json::from_str(golden).unwrap();
+        assert_eq!(every_field.to_value(), Some(written));
+        let step_by_step = Progress::read(Some(r#"{"first_sent_at":5}"#));
+        assert_eq!(step_by_step.first_sent_at, Some(5));
+    }
+
     #[test]
     fn progress_survives_its_column() {
         let progress = Progress {

@@ -108,18 +108,21 @@ fn strike(action: &Action, point: &str, kind: &str) {
                 .args(["-TERM", &id])
                 .status();
             eprintln!("failpoint {point}:{kind}: asked to stop ({asked:?})");
-            // The stop must be under way when the next step is taken.
-            std::thread::sleep(std::time::Duration::from_millis(700));
+            // The stop must be under way when the next step is taken; what this thread had in hand for it
+            // goes to others meanwhile.
+            tokio::task::block_in_place(|| {
+                std::thread::sleep(std::time::Duration::from_millis(700));
+            });
         }
     }
 }
 
-/// Takes memory until there is none; the allocator then aborts the process. A test sets the limit; the
-/// machine is spared where it has set none.
+/// Takes address space until there is none; the allocator then aborts the process. A test sets the limit;
+/// the machine is spared, also where it has set none: the pages are never touched.
 fn eat() -> ! {
     let mut all: Vec<Vec<u8>> = Vec::new();
     while all.len() < 256 {
-        all.push(vec![1; 16 << 20]);
+        all.push(vec![0; 16 << 20]);
         std::hint::black_box(&all);
     }
     eprintln!("failpoint: there is no limit of memory");

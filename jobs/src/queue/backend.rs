@@ -25,6 +25,8 @@ pub(super) struct Claims {
     inbox: mpsc::Receiver<Work>,
     stop: watch::Sender<bool>,
     pump: Option<JoinHandle<()>>,
+    /// Claimed, and not to be begun any more.
+    left: Vec<Work>,
     writer: Writer,
     returning: Option<JoinHandle<()>>,
 }
@@ -42,6 +44,7 @@ impl Claims {
             inbox,
             stop,
             pump: Some(pump),
+            left: Vec::new(),
             writer,
             returning: None,
         }
@@ -49,7 +52,7 @@ impl Claims {
 
     /// Gives back what was claimed but not begun: nobody has touched the panel for it.
     fn give_back(&mut self) -> JoinHandle<()> {
-        let mut left = Vec::new();
+        let mut left = std::mem::take(&mut self.left);
         while let Ok(work) = self.inbox.try_recv() {
             left.push(work);
         }
@@ -97,8 +100,7 @@ impl Backend for Claims {
             // The pump may be waiting for a place in the channel: make room for it while it ends.
             if pump.poll_unpin(cx).is_pending() {
                 while let Poll::Ready(Some(work)) = self.inbox.poll_recv(cx) {
-                    let writer = self.writer.clone();
-                    tokio::spawn(return_one(writer, work));
+                    self.left.push(work);
                 }
                 return Poll::Pending;
             }

@@ -163,6 +163,10 @@ async fn refusal(
             "it is {state}; only held, failed and cancelled jobs can be replayed"
         )));
     }
+    if row.kind.parse::<JobKind>().is_err() {
+        let why = "a newer version made it, and only that one can replay it";
+        return Ok(Some(why.to_owned()));
+    }
     if force {
         return Ok(None);
     }

@@ -16,6 +16,12 @@ use super::{Ring, Store, StoreError, padded, transact};
 use crate::faults::{Bug, Point};
 use crate::{JobKind, JobState, Lane};
 
+/// Before a job whose worker is gone is looked at again.
+const SETTLE: Duration = Duration::from_secs(5);
+/// Between jobs that had lost a worker before: one of them may be what kills, and the others must not be with it
+/// again when it does.
+const APART: Duration = Duration::from_secs(15);
+
 /// What a sweep did.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Swept {
@@ -78,14 +84,20 @@ impl Store {
         let now = self.clock(tx).await?;
         let rows = lock_ended(tx, ids, now).await?;
         let mut swept = Swept::default();
+        let mut suspects = 0;
         for row in &rows {
             let parked = row.worker_deaths + 1 >= POISON_AFTER && !Bug::NeverParked.is_on();
             if parked && row.account_id.is_some_and(|id| !parking.contains(&id)) {
                 // It has died again since it was looked up: the next sweep parks it.
                 continue;
             }
-            let settle = self.pace().of(Duration::from_secs(5));
-            let due_at = now + crate::pace::millis(settle);
+            let wait = if row.worker_deaths > 0 {
+                suspects += 1;
+                SETTLE + APART * (suspects - 1)
+            } else {
+                SETTLE
+            };
+            let due_at = now + crate::pace::millis(self.pace().of(wait));
             take_back(tx, row, parked, now, due_at).await?;
             note_lost(tx, row, parked, now, due_at).await?;
             Point::RescueWritten.reach(row);
@@ -244,8 +256,12 @@ async fn take_back(
     due_at: i64,
 ) -> Result<(), DbErr> {
     use job::Column as C;
-    let changing = row.kind.parse::<JobKind>().is_ok_and(JobKind::changes);
-    let in_doubt = changing && row.phase.is_some();
+    // A kind that only a newer worker knows may change something.
+    let reads = row
+        .kind
+        .parse::<JobKind>()
+        .is_ok_and(|kind| !kind.changes());
+    let in_doubt = !reads && row.phase.is_some();
     let mut update = job::Entity::update_many()
         .col_expr(C::Fence, Expr::col(C::Fence).add(1))
         .col_expr(C::LeaseUntil, Expr::value(None::<i64>))

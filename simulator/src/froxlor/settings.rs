@@ -156,6 +156,16 @@ impl Froxlor {
         self.by_login(login)?.row.get(column).cloned()
     }
 
+    /// Adds an admin like the first one, behind the API; returns the id.
+    pub fn add_admin(&mut self, login: &str) -> i64 {
+        let mut row = self.admins.values().next().cloned().unwrap_or_default();
+        self.last.admin += 1;
+        row.set("adminid", self.last.admin);
+        row.set("loginname", login);
+        self.admins.insert(self.last.admin, row);
+        self.last.admin
+    }
+
     /// Writes a column of an admin's row, behind the API. False when there is no such admin.
     pub fn set_admin_column(&mut self, admin: i64, column: &str, value: impl Into<Value>) -> bool {
         self.admins

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use tests::check;
+use tests::failpoints;
 use tests::installation::binary;
 use tests::kill::{self, Run};
 use tests::servers::Kind;
@@ -44,6 +45,33 @@ enum Command {
         #[arg(long)]
         folder: Option<PathBuf>,
     },
+    /// Abort the process at every failpoint, with every kind of job and driver that can reach it; the binary is
+    /// HOSTLER_FAULTY_BIN
+    Failpoints {
+        /// On which database
+        #[arg(long, default_value = "sqlite")]
+        database: Database,
+        /// Only every n-th case from the i-th on, `i/n`, i from 1
+        #[arg(long, default_value = "1/1", value_parser = shard)]
+        shard: (usize, usize),
+        /// Installations that share the cases
+        #[arg(long, default_value_t = 4)]
+        lanes: usize,
+        /// The run folder, which stays; else one in /tmp, which stays when a promise was broken
+        #[arg(long)]
+        folder: Option<PathBuf>,
+    },
+}
+
+/// `i/n`, i from 1 to n.
+fn shard(text: &str) -> Result<(usize, usize), String> {
+    let parts = text
+        .split_once('/')
+        .and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));
+    match parts {
+        Some((i, n)) if (1..=n).contains(&i) => Ok((i, n)),
+        _ => Err("must be i/n, like 1/4".to_owned()),
+    }
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -51,6 +79,16 @@ enum Database {
     Sqlite,
     Postgres,
     Mariadb,
+}
+
+impl From<Database> for Kind {
+    fn from(database: Database) -> Self {
+        match database {
+            Database::Sqlite => Kind::Sqlite,
+            Database::Postgres => Kind::Postgres,
+            Database::Mariadb => Kind::MariaDb,
+        }
+    }
 }
 
 #[tokio::main]
@@ -70,23 +108,33 @@ async fn main() -> ExitCode {
                 kills,
                 jobs,
                 seed,
-                database: match database {
-                    Database::Sqlite => Kind::Sqlite,
-                    Database::Postgres => Kind::Postgres,
-                    Database::Mariadb => Kind::MariaDb,
-                },
+                database: database.into(),
                 redis,
                 binary: binary(),
                 folder: place,
                 settles_in: std::time::Duration::from_secs(60),
             };
             let told = random_kills(&run).await;
-            if told == Ok(true) && passing {
-                let _ = std::fs::remove_dir_all(&run.folder);
-            } else {
-                println!("the run folder is {}", run.folder.display());
-            }
+            tidy(&run.folder, passing && told == Ok(true));
             told
+        }
+        Command::Failpoints {
+            database,
+            shard: (part, of),
+            lanes,
+            folder,
+        } => {
+            let (place, passing) = place(folder);
+            let cases = failpoints::every_nth(&failpoints::all(), part - 1, of);
+            let told = every_failpoint(failpoints::Run {
+                folder: place.clone(),
+                database: database.into(),
+                cases,
+                lanes,
+            })
+            .await;
+            tidy(&place, passing && told);
+            Ok(told)
         }
     };
     match told {
@@ -97,6 +145,26 @@ async fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// Removes the run folder, or says where it is.
+fn tidy(folder: &std::path::Path, may_go: bool) {
+    if may_go {
+        let _ = std::fs::remove_dir_all(folder);
+    } else {
+        println!("the run folder is {}", folder.display());
+    }
+}
+
+async fn every_failpoint(run: failpoints::Run) -> bool {
+    let many = run.cases.len();
+    println!("{many} cases on {:?}", run.database);
+    let report = run.go().await;
+    println!("{report}");
+    for failure in &report.failures {
+        println!("{failure}");
+    }
+    report.failures.is_empty() && report.aborted.len() == many
 }
 
 /// The run folder, and whether it may go when all is well.
