@@ -11,6 +11,7 @@ mod rotate;
 use std::path::Path;
 
 use jobs::seal::{IntakeKey, Keyring, PrivateKey, PublicKey};
+use jobs::store::{Audience, Store};
 
 pub use rotate::{Rotated, rotate};
 
@@ -101,6 +102,45 @@ pub fn load(folder: &Path, role: Role) -> Result<Keyring, Failure> {
         },
         intake,
     })
+}
+
+/// Looks whether the keys are those that the ledger's secrets are sealed to. A worker that can open none of
+/// them has somebody else's keys, and every job of its would be held. What the API alone opens is handed
+/// out once and ends by itself, so that it is no reason not to start.
+///
+/// # Errors
+/// [`Failure::Usage`] when there are secrets for the workers and none of them is sealed to a key here.
+pub(crate) async fn fit(keyring: &Keyring, store: &Store) -> Result<(), Failure> {
+    for (audience, name, keys) in [
+        (Audience::Worker, "worker", &keyring.worker_private),
+        (Audience::Api, "api", &keyring.api_private),
+    ] {
+        let Some(in_use) = keys.first() else {
+            continue;
+        };
+        let sealed = store.sealed_to(audience).await?;
+        let here = |id: &str| keys.iter().any(|key| key.public().id() == id);
+        let lost: Vec<&(String, i64)> = sealed.iter().filter(|(id, _)| !here(id)).collect();
+        if lost.is_empty() {
+            continue;
+        }
+        let count: i64 = lost.iter().map(|(_, count)| count).sum();
+        let ids: Vec<&str> = lost.iter().map(|(id, _)| id.as_str()).collect();
+        let what = format!(
+            "{count} secrets are sealed to {}, which is not here (here is {})",
+            ids.join(", "),
+            in_use.public().id()
+        );
+        if audience == Audience::Worker && lost.len() == sealed.len() {
+            let do_this = "put the right keys there, or set the servers' secrets anew";
+            return Err(Failure::usage(
+                format!("keys/{name}.key"),
+                format!("these are not this installation's keys: {what}; {do_this}"),
+            ));
+        }
+        tracing::warn!("keys/{name}.key: {what}; they cannot be used");
+    }
+    Ok(())
 }
 
 /// One key file as `keys show` prints it.

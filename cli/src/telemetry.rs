@@ -30,9 +30,6 @@ pub fn start(log: &Log) -> Result<(), Failure> {
 }
 
 fn quiet_libraries(level: &str) -> String {
-    if level.contains('=') {
-        return level.to_owned();
-    }
     let libraries = [
         "sqlx",
         "sea_orm",
@@ -47,13 +44,19 @@ fn quiet_libraries(level: &str) -> String {
         "apalis",
         "apalis_core",
     ];
+    let named = |library: &str| {
+        let mut rests = level
+            .split(',')
+            .filter_map(|part| part.trim().strip_prefix(library));
+        rests.any(|rest| rest.is_empty() || rest.starts_with(['=', '[', ':']))
+    };
     let at = if matches!(level, "error" | "off") {
         "error"
     } else {
         "warn"
     };
     let mut filter = level.to_owned();
-    for library in libraries {
+    for library in libraries.into_iter().filter(|library| !named(library)) {
         filter.push_str(&format!(",{library}={at}"));
     }
     filter
@@ -116,6 +119,11 @@ mod tests {
     #[test]
     fn libraries_stay_quiet_unless_they_are_named() {
         assert!(quiet_libraries("debug").contains("sqlx=warn"));
-        assert_eq!(quiet_libraries("info,sqlx=debug"), "info,sqlx=debug");
+        let one = quiet_libraries("info,sqlx=debug,hostler[{job.id}]=trace");
+        assert!(one.starts_with("info,sqlx=debug,"), "{one}");
+        assert!(
+            !one.contains("sqlx=warn") && one.contains("hyper=warn"),
+            "{one}"
+        );
     }
 }

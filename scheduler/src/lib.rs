@@ -3,6 +3,7 @@
 pub mod api;
 mod caller;
 pub mod cron;
+mod discreet;
 pub mod intake;
 pub mod nights;
 pub mod operate;

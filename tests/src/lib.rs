@@ -2,6 +2,7 @@
 //!
 //! What the tests in `tests/` stand on. Nothing here looks inside Hostler.
 
+pub mod canary;
 pub mod check;
 pub mod client;
 pub mod crew;

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use hosting::{DomainName, Limit, LimitName, Limits};
-use jobs::store::{AccountChange, Audience, Finish, NewJob, NewSecret, Outcome, Purpose, Selector};
+use jobs::store::{
+    AccountChange, Audience, Finish, NewJob, NewSecret, Outcome, Purpose, Resealed, Selector,
+};
 use jobs::{AccountState, JobSpec};
 use tests::on_every_database;
 use tests::world::{PLATFORM, World, done, ended, username};
@@ -140,8 +142,15 @@ on_every_database! {
         world.store.put_secrets(&put).await.expect("written");
         let of_other_keys = || world.store.secrets_of_other_keys(Audience::Worker, "key-2", 10);
         let old = of_other_keys().await.expect("answered").remove(0);
-        assert!(world.store.reseal(&old, "key-2", "resealed").await.expect("answered"));
-        assert!(!world.store.reseal(&old, "key-2", "twice").await.expect("answered"));
+        let replaced = entity::secret::Model { sealed: Some("before".into()), ..old.clone() };
+        let to = |old: &entity::secret::Model, sealed: &str| Resealed {
+            old: old.clone(),
+            key_id: "key-2".into(),
+            sealed: sealed.into(),
+        };
+        let both = [to(&replaced, "of what is replaced"), to(&old, "resealed")];
+        assert_eq!(world.store.reseal(&both).await.expect("answered"), 1);
+        assert_eq!(world.store.reseal(&[to(&old, "twice")]).await.expect("answered"), 0);
         assert_eq!(of_other_keys().await.expect("answered"), []);
         let row = world.store.secret("server:1", Purpose::PanelSecret, Audience::Worker).await;
         assert_eq!(row.expect("answered").and_then(|row| row.sealed).as_deref(), Some("resealed"));

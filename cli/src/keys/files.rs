@@ -5,6 +5,7 @@ use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
+use jobs::faults::step;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::error::Failure;
@@ -84,9 +85,12 @@ pub(super) fn write_over(file: &Path, text: &str, mode: u32) -> Result<(), Failu
             .create_new(true)
             .mode(mode)
             .open(&beside)?;
+        step();
         writeln!(new, "{text}")?;
         new.sync_all()?;
+        step();
         fs::rename(&beside, file)?;
+        step();
         sync_folder(file)
     };
     write().map_err(|error| wrong(file, &error))
@@ -95,7 +99,10 @@ pub(super) fn write_over(file: &Path, text: &str, mode: u32) -> Result<(), Failu
 /// Renames and makes it last.
 pub(super) fn rename(from: &Path, to: &Path) -> Result<(), Failure> {
     fs::rename(from, to)
-        .and_then(|()| sync_folder(to))
+        .and_then(|()| {
+            step();
+            sync_folder(to)
+        })
         .map_err(|error| wrong(to, &error))
 }
 

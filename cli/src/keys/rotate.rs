@@ -4,17 +4,20 @@
 //! there a new run goes on with that key and makes no other. The old key stays until the next rotation has
 //! seen that no row needs it.
 
+use std::fs::{File, TryLockError};
 use std::path::Path;
 
+use jobs::faults::step;
 use jobs::seal::PrivateKey;
-use jobs::store::{Audience, Purpose, Store};
+use jobs::store::{Audience, Purpose, Resealed, Store};
 use secrecy::ExposeSecret;
 
 use super::files::{remove, rename, write_new, write_over};
 use super::{PAIRS, private, privates};
 use crate::error::Failure;
 
-const BATCH: u64 = 100;
+/// Secrets in one transaction.
+const BATCH: u64 = 50;
 
 /// What a rotation did to one pair.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -41,11 +44,27 @@ pub async fn rotate(
     progress: impl Fn(&'static str, u64),
 ) -> Result<Vec<Rotated>, Failure> {
     super::init(folder)?;
+    let _alone = alone(folder)?;
     let mut done = Vec::new();
     for name in PAIRS {
         done.push(rotate_pair(folder, name, store, &progress).await?);
     }
     Ok(done)
+}
+
+/// The folder, locked until it is dropped or this process is gone: two rotations at once would each bring
+/// another key into use, and the first one's old key would be lost.
+fn alone(folder: &Path) -> Result<File, Failure> {
+    let place = folder.display().to_string();
+    let locked = File::open(folder).map_err(|error| Failure::usage(&place, error.to_string()))?;
+    match locked.try_lock() {
+        Ok(()) => Ok(locked),
+        Err(TryLockError::WouldBlock) => Err(Failure::usage(
+            place,
+            "another rotation of these keys is running",
+        )),
+        Err(TryLockError::Error(error)) => Err(Failure::usage(place, error.to_string())),
+    }
 }
 
 async fn rotate_pair(
@@ -57,6 +76,7 @@ async fn rotate_pair(
     let marker = folder.join(format!("{name}.rotating"));
     let resumed = marker.exists();
     let mut resealed = 0;
+    step();
     if !resumed {
         // What still needs the old key must not, before the old key goes.
         let (count, left) = reseal(folder, name, store, progress).await?;
@@ -71,7 +91,9 @@ async fn rotate_pair(
     }
     promote(folder, name)?;
     let (count, unopened) = reseal(folder, name, store, progress).await?;
+    step();
     remove(&marker)?;
+    step();
     Ok(Rotated {
         name,
         id: private(folder, &format!("{name}.key"))?
@@ -121,10 +143,10 @@ async fn reseal(
         let rows = store
             .secrets_of_other_keys(audience, current.id(), BATCH + unopened)
             .await?;
-        let mut moved = 0;
+        let mut moved = Vec::new();
         unopened = 0;
-        for row in &rows {
-            let opened = keys.iter().find_map(|key| key.open(row).ok());
+        for row in rows {
+            let opened = keys.iter().find_map(|key| key.open(&row).ok());
             let (Some(secret), Some(purpose)) = (opened, purpose(&row.purpose)) else {
                 unopened += 1;
                 continue;
@@ -132,13 +154,18 @@ async fn reseal(
             let sealed = current
                 .seal(audience, purpose, &row.owner, &secret)
                 .map_err(|error| Failure::work(error.to_string()))?;
-            store.reseal(row, current.id(), &sealed.sealed).await?;
-            moved += 1;
+            moved.push(Resealed {
+                old: row,
+                key_id: sealed.key_id,
+                sealed: sealed.sealed,
+            });
         }
-        done += moved;
-        if moved == 0 {
+        if moved.is_empty() {
             return Ok((done, unopened));
         }
+        step();
+        store.reseal(&moved).await?;
+        done += u64::try_from(moved.len()).unwrap_or(u64::MAX);
         progress(name, done);
     }
 }

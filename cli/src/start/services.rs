@@ -41,6 +41,7 @@ impl Ground {
         bell: Doorbell,
         keys: Arc<Keyring>,
     ) -> Result<Self, Failure> {
+        crate::keys::fit(&keys, &store).await?;
         let deployment = match settings.deployment.as_str() {
             "" => store.installation_name().await?,
             named => named.to_owned(),

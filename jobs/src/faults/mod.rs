@@ -7,6 +7,8 @@
 mod armed;
 mod bug;
 mod point;
+mod step;
 
 pub use bug::Bug;
 pub use point::{Of, Point};
+pub use step::step;

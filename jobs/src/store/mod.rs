@@ -43,7 +43,7 @@ pub use operate::{Cancelled, Replayed};
 pub use prune::STRIPPED;
 pub use read::{JobFilter, Waiting};
 pub use rescue::Swept;
-pub use secrets::{Audience, NewSecret, Purpose};
+pub use secrets::{Audience, NewSecret, Purpose, Resealed};
 pub use submit::{NewJob, Refusal, Submitted, Target};
 pub use writer::{Lost, Writer, Written};
 

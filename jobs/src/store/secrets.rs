@@ -74,6 +74,17 @@ pub struct NewSecret {
     pub token_id: Option<i64>,
 }
 
+/// A secret sealed to another key.
+#[derive(Debug, Clone)]
+pub struct Resealed {
+    /// Its row as it was read.
+    pub old: secret::Model,
+    /// The other key.
+    pub key_id: String,
+    /// The other ciphertext, base64.
+    pub sealed: String,
+}
+
 /// Writes them, over what stood there.
 pub(crate) async fn put_secrets(
     tx: &impl ConnectionTrait,
@@ -310,25 +321,49 @@ impl Store {
             .await?)
     }
 
-    /// Replaces a ciphertext by one for another key, unless it was wiped or replaced meanwhile.
+    /// The keys that secrets of that audience are sealed to, and how many to each.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn reseal(
-        &self,
-        old: &secret::Model,
-        key_id: &str,
-        sealed: &str,
-    ) -> Result<bool, StoreError> {
-        let written = secret::Entity::update_many()
-            .col_expr(secret::Column::Sealed, Expr::value(sealed))
-            .col_expr(secret::Column::KeyId, Expr::value(key_id))
-            .filter(secret::Column::Id.eq(old.id))
-            .filter(secret::Column::KeyId.eq(old.key_id.as_str()))
-            .filter(secret::Column::CreatedAt.eq(old.created_at))
+    pub async fn sealed_to(&self, audience: Audience) -> Result<Vec<(String, i64)>, StoreError> {
+        Ok(secret::Entity::find()
+            .select_only()
+            .column(secret::Column::KeyId)
+            .column_as(secret::Column::Id.count(), "count")
+            .filter(secret::Column::Audience.eq(audience.name()))
             .filter(secret::Column::Sealed.is_not_null())
-            .exec(&self.write)
-            .await?;
-        Ok(written.rows_affected == 1)
+            .group_by(secret::Column::KeyId)
+            .into_tuple()
+            .all(&self.read)
+            .await?)
+    }
+
+    /// Replaces ciphertexts by those for another key, in one transaction; each unless it was wiped or
+    /// replaced meanwhile. Returns how many were.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn reseal(&self, resealed: &[Resealed]) -> Result<u64, StoreError> {
+        super::transact!(self, tx, {
+            let mut count = 0;
+            for Resealed {
+                old,
+                key_id,
+                sealed,
+            } in resealed
+            {
+                let written = secret::Entity::update_many()
+                    .col_expr(secret::Column::Sealed, Expr::value(sealed.as_str()))
+                    .col_expr(secret::Column::KeyId, Expr::value(key_id.as_str()))
+                    .filter(secret::Column::Id.eq(old.id))
+                    .filter(secret::Column::KeyId.eq(old.key_id.as_str()))
+                    // Another secret may have been put there within the same millisecond.
+                    .filter(secret::Column::Sealed.eq(old.sealed.as_deref()))
+                    .exec(&tx)
+                    .await?;
+                count += written.rows_affected;
+            }
+            count
+        })
     }
 }

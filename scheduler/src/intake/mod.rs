@@ -22,6 +22,7 @@ use serde_json::Value;
 
 use crate::Problem;
 use crate::caller::Caller;
+use crate::discreet::Unsaid;
 use check::{Checked, Checker, Stop};
 pub(crate) use request::typed;
 pub use request::{AccountRequest, JobRequest, Password};
@@ -85,6 +86,14 @@ impl Intake {
         caller: &Caller,
         bodies: Vec<Body>,
     ) -> Vec<Result<Accepted, Problem>> {
+        let unsaid: Vec<Unsaid> = bodies.iter().map(|body| Unsaid::of(&body.json)).collect();
+        let answers = self.take_in(caller, bodies).await;
+        let both = answers.into_iter().zip(unsaid);
+        both.map(|(answer, unsaid)| answer.map_err(|problem| unsaid.left_out_of(problem)))
+            .collect()
+    }
+
+    async fn take_in(&self, caller: &Caller, bodies: Vec<Body>) -> Vec<Result<Accepted, Problem>> {
         let drafts: Vec<Result<Draft, Problem>> = bodies
             .into_iter()
             .map(|body| self.draft(caller, body))

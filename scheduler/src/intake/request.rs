@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use hosting::FieldError;
 use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
@@ -10,6 +9,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::Problem;
+use crate::discreet::Unsaid;
 
 /// A request for a job. Which fields a kind takes is in the table of kinds; one that a kind does not
 /// use is refused.
@@ -156,7 +156,7 @@ pub(crate) fn typed<T: DeserializeOwned>(value: &Value) -> Result<T, Problem> {
             None if path == "." || path.is_empty() => ("body".to_owned(), message),
             None => (path, message),
         };
-        Problem::invalid(vec![FieldError::new(field, message)])
+        Unsaid::of(value).left_out_of(Problem::field(field, message))
     })
 }
 
