@@ -146,12 +146,7 @@ pub(crate) fn worker(
     let health = Arc::new(Health::default());
     let options = worker::Options {
         loop_options: WorkerOptions {
-            name: format!(
-                "{}-{}-{:08x}",
-                host_name(),
-                std::process::id(),
-                rand::random::<u32>()
-            ),
+            name: worker_name(),
             concurrency: settings.worker.concurrency,
             poll_every: pace.of(Duration::from_secs(u64::from(settings.worker.poll_seconds))),
             grace: Duration::from_secs(u64::from(settings.worker.grace_seconds)),
@@ -165,6 +160,12 @@ pub(crate) fn worker(
     };
     let task = tokio::spawn(worker::start(options, signals.asked()));
     Ok(Working { task, health })
+}
+
+/// No two workers have the same, whatever configuration and host they share.
+fn worker_name() -> String {
+    let (host, process) = (host_name(), std::process::id());
+    format!("{host}-{process}-{:08x}", rand::random::<u32>())
 }
 
 /// Both in this process.
@@ -189,5 +190,16 @@ impl Everything {
     pub(crate) async fn ended(self) -> Result<(), Failure> {
         self.serving.ended().await;
         self.working.ended().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn workers_of_one_host_and_process_number_have_different_names() {
+        // Process numbers start at one in every container.
+        assert_ne!(worker_name(), worker_name());
     }
 }
