@@ -51,12 +51,12 @@ fn wrong_in(name: &str, cells: &str, read: impl Fn(&str) -> Option<String>) -> V
         .collect()
 }
 
-/// A function that a test attribute or one of the macros that make tests stands before. What calls itself
-/// ignored does not count: it is not run each time.
+/// A function behind a test attribute, or a function or name in one of the macros that make tests. What
+/// calls itself ignored does not count: it is not run each time.
 fn has_test(text: &str, function: &str) -> bool {
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
     let definition =
-        Regex::new(&format!(r"^(pub )?(async )?fn {function}\b")).expect("a name is a pattern");
+        Regex::new(&format!(r"^((async )?fn )?{function}\b[(:]")).expect("a name is a pattern");
     let Some(at) = lines.iter().position(|line| definition.is_match(line)) else {
         return false;
     };
@@ -71,12 +71,10 @@ fn has_test(text: &str, function: &str) -> bool {
     let attribute = attributes
         .iter()
         .any(|line| line.starts_with("#[test") || line.starts_with("#[tokio::test"));
-    let in_macro = before.iter().any(|line| {
-        line.starts_with("on_every_database!")
-            || line.contains("::on_every_database!")
-            || line.starts_with("proptest!")
-            || line.contains("::proptest!")
-    });
+    let call = Regex::new(r"^[\w:]+! \{$").expect("the pattern is right");
+    let in_macro = before
+        .iter()
+        .any(|line| call.is_match(line) && !line.contains("select!"));
     !ignored && (attribute || in_macro)
 }
 

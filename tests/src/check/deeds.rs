@@ -20,6 +20,8 @@ pub(super) enum What {
     Password,
     /// Another package, by name where the panel notes it.
     Package(Option<String>),
+    /// Another owner.
+    Move,
     /// Numbers of an account; Froxlor has no packages of an account, only their numbers.
     Settings,
 }
@@ -94,6 +96,7 @@ fn fits(job: &Job, what: &What) -> bool {
             let same = name.is_none() || wanted == *name;
             job.kind == "change_package" && same
         }
+        What::Move => job.kind == "move",
         What::Settings => matches!(
             job.kind.as_str(),
             "change_package" | "change_limits" | "create"
@@ -114,6 +117,8 @@ fn what(entry: &Entry) -> Option<What> {
             let name = after("plan").and_then(Value::as_str);
             Some(What::Package(name.map(str::to_owned)))
         }
+        "modifyacct" if entry.change.get("owner").is_some() => Some(What::Move),
+        "customers.move" => Some(What::Move),
         "editquota" | "limitbw" | "modifyacct" => Some(What::Settings),
         "customers.update" => Some(update(entry, after("deactivated"))),
         _ => None,
