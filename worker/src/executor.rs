@@ -109,7 +109,7 @@ fn finish(attempt: &Attempt<'_>, conclusion: Conclusion) -> Finish {
 /// Says once, here, how the attempt ended.
 fn report(attempt: &Attempt<'_>, conclusion: &Conclusion) {
     let kind = attempt.claimed.kind().name();
-    let outcome = outcome_name(&conclusion.outcome);
+    let outcome = conclusion.outcome.name();
     metrics::counter!("hostler_attempts_total", "kind" => kind, "outcome" => outcome).increment(1);
     metrics::histogram!("hostler_attempt_seconds", "kind" => kind)
         .record(attempt.elapsed().as_secs_f64());
@@ -148,22 +148,6 @@ fn report(attempt: &Attempt<'_>, conclusion: &Conclusion) {
                 error.message
             );
         }
-    }
-}
-
-const fn outcome_name(outcome: &Outcome) -> &'static str {
-    match outcome {
-        Outcome::Succeeded {
-            already_so: true, ..
-        } => "already_so",
-        Outcome::Succeeded { .. } => "succeeded",
-        Outcome::Retry { .. } => "retry",
-        Outcome::Later { .. } => "later",
-        Outcome::LookAgain { .. } => "look_again",
-        Outcome::Held { .. } => "held",
-        Outcome::Failed => "failed",
-        Outcome::Returned => "returned",
-        Outcome::Died => "died",
     }
 }
 
