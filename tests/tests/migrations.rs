@@ -37,7 +37,8 @@ const TABLES: [&str; 15] = [
     "webhook_endpoint",
 ];
 
-const INDEXES: [&str; 28] = [
+const INDEXES: [&str; 29] = [
+    "account_domain",
     "account_live_key",
     "account_platform",
     "account_public_id",

@@ -4,23 +4,26 @@
 //! given up books nothing. The accounts are locked before their months are read, so that two runs at one
 //! time come one after the other, and the second finds nothing new.
 
+mod bulk;
 mod months;
 mod rows;
 mod run;
 
 use std::collections::BTreeSet;
 
-use entity::{account, job, usage_month};
+use entity::{job, usage_month};
 use hosting::Month;
 use jobs::faults::Point;
 use jobs::{JobState, store::StoreError};
-use sea_orm::sea_query::{Expr, ExprTrait, LockType};
+use sea_orm::sea_query::LockType;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, EntityTrait, QueryFilter,
-    QueryOrder, QuerySelect,
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, EntityTrait,
+    FromQueryResult, QueryFilter, QuerySelect,
 };
 
 pub(crate) use run::{Run, Taken};
+
+use bulk::{Rows, Wanted};
 
 use crate::attempt::{Attempt, Halt};
 use crate::matching::{self, Matched};
@@ -30,7 +33,7 @@ use crate::usage::Flag;
 const LISTED: usize = 20;
 
 /// Accounts in one transaction.
-const CHUNK: usize = 500;
+const CHUNK: usize = 1000;
 
 /// What a run has written.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -122,15 +125,13 @@ pub(crate) async fn write(
 pub(crate) async fn count_missing(attempt: &Attempt<'_>, missing: &[i64]) -> Result<(), Halt> {
     for chunk in missing.chunks(CHUNK) {
         in_transaction!(attempt, tx, {
-            account::Entity::update_many()
-                .col_expr(
-                    account::Column::MissingNights,
-                    Expr::col(account::Column::MissingNights).add(1),
-                )
-                .filter(account::Column::Id.is_in(chunk.iter().copied()))
-                .filter(account::Column::LiveKey.is_not_null())
-                .exec(tx)
-                .await?;
+            let backend = tx.get_database_backend();
+            let update = Rows::new(backend).ints("id", chunk.iter().copied()).update(
+                "account",
+                "missing_nights = account.missing_nights + 1",
+                "account.live_key IS NOT NULL",
+            );
+            tx.execute_raw(update).await?;
         })?;
     }
     Ok(())
@@ -168,15 +169,24 @@ async fn is_ours(attempt: &Attempt<'_>, tx: &DatabaseTransaction) -> Result<bool
     Ok(held.is_some())
 }
 
+/// What booking needs to know of an account.
+#[derive(Debug, FromQueryResult)]
+struct Present {
+    id: i64,
+    missing_nights: i32,
+    disk_bytes: Option<i64>,
+}
+
 /// Locks account rows, by ascending id as everybody does.
-async fn lock_accounts(
-    tx: &DatabaseTransaction,
-    ids: &[i64],
-) -> Result<Vec<account::Model>, DbErr> {
-    account::Entity::find()
-        .filter(account::Column::Id.is_in(ids.iter().copied()))
-        .order_by_asc(account::Column::Id)
-        .lock(lock_of(tx))
+async fn lock_accounts(tx: &DatabaseTransaction, ids: &[i64]) -> Result<Vec<Present>, DbErr> {
+    let wanted = Wanted {
+        columns: "account.id, account.missing_nights, account.disk_bytes",
+        table: "account",
+        key: "id",
+        only: None,
+        locked: true,
+    };
+    Present::find_by_statement(wanted.of(tx.get_database_backend(), ids))
         .all(tx)
         .await
 }
@@ -196,8 +206,11 @@ struct Part {
     flagged: usize,
 }
 
+/// Ascending.
 fn account_ids(chunk: &[Matched<'_>]) -> Vec<i64> {
-    chunk.iter().filter_map(|row| row.account_id).collect()
+    let mut ids: Vec<i64> = chunk.iter().filter_map(|row| row.account_id).collect();
+    ids.sort_unstable();
+    ids
 }
 
 /// Those that the panel has; what is deleted there has its traffic in the report nevertheless.

@@ -5,13 +5,10 @@ use std::collections::BTreeMap;
 use entity::usage_month;
 use hosting::{Bytes, Limit, Month};
 use panels::Counter;
-use sea_orm::sea_query::OnConflict;
-use sea_orm::{
-    ActiveModelTrait, ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel,
-    QueryFilter, QueryOrder, QuerySelect,
-};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait};
 
-use super::{Run, lock_of};
+use super::Run;
+use super::bulk::{Rows, Wanted, over};
 use crate::matching::Matched;
 use crate::usage::{Booking, Flag, Remark, Standing};
 
@@ -21,11 +18,16 @@ pub(super) async fn months(
     ids: &[i64],
     month: Month,
 ) -> Result<Vec<usage_month::Model>, DbErr> {
+    let wanted = Wanted {
+        columns: "usage_month.*",
+        table: "usage_month",
+        key: "account_id",
+        only: Some(("usage_month.month = {}", month.to_string().into())),
+        locked: true,
+    };
+    let wanted = wanted.of(tx.get_database_backend(), ids);
     usage_month::Entity::find()
-        .filter(usage_month::Column::AccountId.is_in(ids.iter().copied()))
-        .filter(usage_month::Column::Month.eq(month.to_string()))
-        .order_by_asc(usage_month::Column::AccountId)
-        .lock(lock_of(tx))
+        .from_raw_sql(wanted)
         .all(tx)
         .await
 }
@@ -40,24 +42,33 @@ pub(super) async fn previous_figures(
     if run.counter == Counter::MonthTotal {
         return Ok(BTreeMap::new());
     }
+    let this = run.month.to_string();
+    // Of each account the last month but this one: a later one, or else the one before.
+    let wanted = Wanted {
+        columns: "usage_month.*",
+        table: "usage_month",
+        key: "account_id",
+        only: Some((
+            "usage_month.month = (SELECT max(other.month) FROM usage_month AS other \
+             WHERE other.account_id = usage_month.account_id AND other.month <> {})",
+            this.as_str().into(),
+        )),
+        locked: false,
+    };
+    let wanted = wanted.of(tx.get_database_backend(), ids);
     let rows: Vec<usage_month::Model> = usage_month::Entity::find()
-        .filter(usage_month::Column::AccountId.is_in(ids.iter().copied()))
-        .filter(usage_month::Column::Month.ne(run.month.to_string()))
-        .order_by_asc(usage_month::Column::Month)
+        .from_raw_sql(wanted)
         .all(tx)
         .await?;
-    let this = run.month.to_string();
-    let mut before: BTreeMap<i64, Before> = BTreeMap::new();
-    for row in rows {
-        let entry = before.entry(row.account_id).or_default();
-        if row.month > this {
-            entry.overtaken = true;
-        } else {
-            entry.last_raw = Bytes::from_i64(row.last_raw);
-            entry.epoch = row.epoch;
-        }
-    }
-    Ok(before)
+    let before = rows.into_iter().map(|row| {
+        let before = Before {
+            last_raw: Bytes::from_i64(row.last_raw),
+            epoch: row.epoch,
+            overtaken: row.month > this,
+        };
+        (row.account_id, before)
+    });
+    Ok(before.collect())
 }
 
 #[derive(Debug, Default, Clone, Copy)]
@@ -127,32 +138,39 @@ pub(super) fn month_row(
 /// Writes months over what stood there. Who closed one is not ours to write.
 pub(super) async fn put_months(
     tx: &DatabaseTransaction,
-    rows: Vec<usage_month::Model>,
+    months: Vec<usage_month::Model>,
 ) -> Result<(), DbErr> {
-    use usage_month::Column as C;
-    if rows.is_empty() {
+    if months.is_empty() {
         return Ok(());
     }
-    let over = OnConflict::columns([C::AccountId, C::Month])
-        .update_columns([
-            C::TotalBytes,
-            C::LastRaw,
-            C::Epoch,
-            C::Resets,
-            C::Flag,
-            C::FlaggedRaw,
-            C::LateBytes,
-            C::TrafficLimitMb,
-            C::AsOf,
-        ])
-        .to_owned();
-    let rows = rows
-        .into_iter()
-        .map(|row| row.into_active_model().reset_all());
-    usage_month::Entity::insert_many(rows)
-        .on_conflict(over)
-        .exec_without_returning(tx)
-        .await?;
+    let backend = tx.get_database_backend();
+    let written = [
+        "total_bytes",
+        "last_raw",
+        "epoch",
+        "resets",
+        "flag",
+        "flagged_raw",
+        "late_bytes",
+        "traffic_limit_mb",
+        "as_of",
+    ];
+    let rows = || months.iter();
+    let insert = Rows::new(backend)
+        .ints("account_id", rows().map(|row| row.account_id))
+        .texts("month", rows().map(|row| Some(&row.month)))
+        .ints("server_id", rows().map(|row| row.server_id))
+        .ints("total_bytes", rows().map(|row| row.total_bytes))
+        .ints("last_raw", rows().map(|row| row.last_raw))
+        .ints("epoch", rows().map(|row| i64::from(row.epoch)))
+        .ints("resets", rows().map(|row| i64::from(row.resets)))
+        .texts("flag", rows().map(|row| row.flag.as_ref()))
+        .ints("flagged_raw", rows().map(|row| row.flagged_raw))
+        .ints("late_bytes", rows().map(|row| row.late_bytes))
+        .ints("traffic_limit_mb", rows().map(|row| row.traffic_limit_mb))
+        .ints("as_of", rows().map(|row| row.as_of))
+        .insert_into("usage_month", &over(backend, "account_id, month", &written));
+    tx.execute_raw(insert).await?;
     Ok(())
 }
 

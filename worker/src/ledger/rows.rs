@@ -1,24 +1,29 @@
 //! The rows of a chunk: readings, what they do to their months, what is booked.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashMap};
 
-use entity::{account, usage_ledger, usage_month, usage_reading};
+use entity::usage_month;
 use hosting::Bytes;
-use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait};
-use sea_orm::{
-    ActiveValue::{NotSet, Set},
-    ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr};
 
+use super::bulk::Rows;
 use super::months::{
     self, Before, in_mb, month_row, new_month, previous_figures, put_months, standing,
 };
-use super::{Part, Run, Taken, account_ids, by_account, lock_accounts, present_ids};
+use super::{Part, Present, Run, Taken, account_ids, by_account, lock_accounts};
 use crate::attempt::Attempt;
 use crate::matching::Matched;
 use crate::usage::{Age, Booking, Remark, Standing, book};
 
-/// Writes one chunk: what is read first is locked first, accounts before their months.
+/// A row with what it does.
+struct Entry<'a> {
+    row: &'a Matched<'a>,
+    booking: Option<Booking>,
+    flag: Option<&'static str>,
+}
+
+/// Writes one chunk: what is read first is locked first, accounts before their months. However many rows
+/// there are, the statements are the same few.
 pub(super) async fn write_chunk(
     attempt: &Attempt<'_>,
     tx: &DatabaseTransaction,
@@ -31,44 +36,39 @@ pub(super) async fn write_chunk(
     let accounts = lock_accounts(tx, &ids).await?;
     let months = by_account(months::months(tx, &ids, run.month).await?);
     let before = previous_figures(tx, run, &ids).await?;
-    let mut booked = Vec::new();
-    let mut readings = Vec::with_capacity(chunk.len());
-    let mut flagged = 0;
-    for row in chunk {
-        let month = row.account_id.and_then(|id| months.get(&id));
-        let booking = booking(run, row, month, &before, age(month, taken, now));
-        let flag = flag(run, row, booking.as_ref());
-        flagged += usize::from(flag.is_some_and(|flag| flag != "final"));
-        readings.push(reading(attempt, run, row, flag, now));
-        if let (Some(id), Some(booking)) = (row.account_id, booking) {
-            booked.push((id, row, booking));
-        }
-    }
-    for part in readings.chunks(500) {
-        usage_reading::Entity::insert_many(part.to_vec())
-            .exec_without_returning(tx)
-            .await?;
-    }
-    write_ledger(attempt, tx, run, &booked, now).await?;
-    let rows = booked
+    let entries: Vec<Entry<'_>> = chunk
         .iter()
-        .map(|(id, row, booking)| {
-            let old = months.get(id).cloned();
-            month_row(
-                old.unwrap_or_else(|| new_month(*id, run, now)),
-                row,
-                booking,
-                taken.answered_at,
-            )
+        .map(|row| {
+            let month = row.account_id.and_then(|id| months.get(&id));
+            let booking = booking(run, row, month, &before, age(month, taken, now));
+            let flag = flag(run, row, booking.as_ref());
+            Entry { row, booking, flag }
         })
         .collect();
-    put_months(tx, rows).await?;
+    let readings = write_readings(attempt, tx, run, &entries, now).await?;
+    write_ledger(attempt, tx, run, &entries, &readings, now).await?;
+    let rows = booked(&entries).map(|(id, row, booking)| {
+        let old = months.get(&id).cloned();
+        let old = old.unwrap_or_else(|| new_month(id, run, now));
+        month_row(old, row, booking, taken.answered_at)
+    });
+    put_months(tx, rows.collect()).await?;
     note_presence(tx, &accounts, chunk).await?;
-    let sum = booked.iter().map(|(_, _, booking)| booking.delta.get());
+    let sum = booked(&entries).map(|(_, _, booking)| booking.delta.get());
+    let flags = entries.iter().filter_map(|entry| entry.flag);
     Ok(Part {
         booked: sum.fold(0, u64::saturating_add),
-        flagged,
+        flagged: flags.filter(|flag| *flag != "final").count(),
     })
+}
+
+/// What is booked: the account, the report's row, and what it does.
+fn booked<'a>(
+    entries: &'a [Entry<'a>],
+) -> impl Iterator<Item = (i64, &'a Matched<'a>, &'a Booking)> {
+    entries
+        .iter()
+        .filter_map(|entry| Some((entry.row.account_id?, entry.row, entry.booking.as_ref()?)))
 }
 
 /// Whether another figure has come since this one was asked for. A time that is still to come was written
@@ -123,29 +123,51 @@ fn flag(run: &Run, row: &Matched<'_>, booking: Option<&Booking>) -> Option<&'sta
     }
 }
 
-fn reading(
+/// Writes the readings; their ids by account. An account has at most one row in a report.
+async fn write_readings(
     attempt: &Attempt<'_>,
+    tx: &DatabaseTransaction,
     run: &Run,
-    row: &Matched<'_>,
-    flag: Option<&'static str>,
+    entries: &[Entry<'_>],
     now: i64,
-) -> usage_reading::ActiveModel {
-    let usage = row.usage;
-    usage_reading::ActiveModel {
-        id: NotSet,
-        server_id: Set(run.server_id),
-        account_id: Set(row.account_id),
-        username: Set(usage.username.to_string()),
-        month: Set(run.month.to_string()),
-        traffic_bytes: Set(usage.traffic.map(Bytes::as_i64)),
-        traffic_limit_mb: Set(usage.traffic_limit.map(in_mb)),
-        disk_bytes: Set(usage.disk.map(Bytes::as_i64)),
-        disk_limit_mb: Set(usage.disk_limit.map(in_mb)),
-        read_at: Set(now),
-        job_id: Set(attempt.claimed.job.id),
-        fence: Set(attempt.claimed.job.fence),
-        flag: Set(flag.map(str::to_owned)),
+) -> Result<HashMap<i64, i64>, DbErr> {
+    let job = &attempt.claimed.job;
+    let rows = || entries.iter();
+    let usages = || entries.iter().map(|entry| entry.row.usage);
+    let insert = Rows::new(tx.get_database_backend())
+        .same("server_id", run.server_id)
+        .same("month", run.month.to_string())
+        .same("read_at", now)
+        .same("job_id", job.id)
+        .same("fence", job.fence)
+        .ints("account_id", rows().map(|entry| entry.row.account_id))
+        .texts("username", usages().map(|usage| Some(&usage.username)))
+        .ints(
+            "traffic_bytes",
+            usages().map(|usage| usage.traffic.map(Bytes::as_i64)),
+        )
+        .ints(
+            "traffic_limit_mb",
+            usages().map(|usage| usage.traffic_limit.map(in_mb)),
+        )
+        .ints(
+            "disk_bytes",
+            usages().map(|usage| usage.disk.map(Bytes::as_i64)),
+        )
+        .ints(
+            "disk_limit_mb",
+            usages().map(|usage| usage.disk_limit.map(in_mb)),
+        )
+        .texts("flag", rows().map(|entry| entry.flag))
+        .insert_into("usage_reading", "RETURNING account_id, id");
+    let written = tx.query_all_raw(insert).await?;
+    let mut ids = HashMap::with_capacity(written.len());
+    for row in written {
+        let (account, reading): (Option<i64>, i64) =
+            (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
+        ids.extend(account.map(|account| (account, reading)));
     }
+    Ok(ids)
 }
 
 /// Books what is new, and that a counter was reset even if that brought nothing.
@@ -153,112 +175,71 @@ async fn write_ledger(
     attempt: &Attempt<'_>,
     tx: &DatabaseTransaction,
     run: &Run,
-    booked: &[(i64, &Matched<'_>, Booking)],
+    entries: &[Entry<'_>],
+    readings: &HashMap<i64, i64>,
     now: i64,
 ) -> Result<(), DbErr> {
-    let new: Vec<&(i64, &Matched<'_>, Booking)> = booked
-        .iter()
+    let new: Vec<(i64, &Booking)> = booked(entries)
         .filter(|(_, _, booking)| booking.delta > Bytes::ZERO || booking.remark == Remark::Reset)
+        .map(|(id, _, booking)| (id, booking))
         .collect();
     if new.is_empty() {
         return Ok(());
     }
-    let ids: Vec<i64> = new.iter().map(|(id, _, _)| *id).collect();
-    let readings = reading_ids(attempt, tx, run, &ids).await?;
-    let rows = new
-        .into_iter()
-        .map(|(id, _, booking)| usage_ledger::ActiveModel {
-            id: NotSet,
-            account_id: Set(*id),
-            month: Set(run.month.to_string()),
-            entry: Set(if booking.remark == Remark::Reset {
-                "reset"
-            } else {
-                "delta"
-            }
-            .to_owned()),
-            delta_bytes: Set(booking.delta.as_i64()),
-            total_bytes: Set(booking.after.total.as_i64()),
-            reading_id: Set(readings.get(id).copied()),
-            job_id: Set(Some(attempt.claimed.job.id)),
-            actor: Set(attempt.claimed.job.actor.clone()),
-            note: Set(None),
-            booked_at: Set(now),
-        });
-    usage_ledger::Entity::insert_many(rows)
-        .exec_without_returning(tx)
-        .await?;
+    let entry = |remark| match remark {
+        Remark::Reset => Some("reset"),
+        _ => Some("delta"),
+    };
+    let rows = || new.iter();
+    let insert = Rows::new(tx.get_database_backend())
+        .same("month", run.month.to_string())
+        .same("job_id", attempt.claimed.job.id)
+        .same("actor", attempt.claimed.job.actor.as_str())
+        .same("booked_at", now)
+        .ints("account_id", rows().map(|(id, _)| *id))
+        .texts("entry", rows().map(|(_, booking)| entry(booking.remark)))
+        .ints(
+            "delta_bytes",
+            rows().map(|(_, booking)| booking.delta.as_i64()),
+        )
+        .ints(
+            "total_bytes",
+            rows().map(|(_, booking)| booking.after.total.as_i64()),
+        )
+        .ints(
+            "reading_id",
+            rows().map(|(id, _)| readings.get(id).copied()),
+        )
+        .insert_into("usage_ledger", "");
+    tx.execute_raw(insert).await?;
     Ok(())
-}
-
-/// The readings of this transaction, by account: the newest of each that this claim has written.
-async fn reading_ids(
-    attempt: &Attempt<'_>,
-    tx: &DatabaseTransaction,
-    run: &Run,
-    ids: &[i64],
-) -> Result<BTreeMap<i64, i64>, DbErr> {
-    use usage_reading::Column as C;
-    let rows: Vec<(Option<i64>, i64)> = usage_reading::Entity::find()
-        .select_only()
-        .columns([C::AccountId, C::Id])
-        .filter(C::AccountId.is_in(ids.iter().copied()))
-        .filter(C::Month.eq(run.month.to_string()))
-        .filter(C::JobId.eq(attempt.claimed.job.id))
-        .filter(C::Fence.eq(attempt.claimed.job.fence))
-        .order_by_asc(C::Id)
-        .into_tuple()
-        .all(tx)
-        .await?;
-    Ok(rows
-        .into_iter()
-        .filter_map(|(account, id)| account.map(|account| (account, id)))
-        .collect())
 }
 
 /// Who was reported is not missing; its disk use is kept where it changed.
 async fn note_presence(
     tx: &DatabaseTransaction,
-    accounts: &[account::Model],
+    accounts: &[Present],
     chunk: &[Matched<'_>],
 ) -> Result<(), DbErr> {
-    use account::Column as C;
-    let present: BTreeSet<i64> = present_ids(chunk).collect();
-    let back: Vec<i64> = accounts
-        .iter()
-        .filter(|account| account.missing_nights > 0 && present.contains(&account.id))
-        .map(|account| account.id)
+    let there = chunk.iter().filter(|row| !row.usage.deleted);
+    let disk: HashMap<i64, Option<i64>> = there
+        .filter_map(|row| Some((row.account_id?, row.usage.disk.map(Bytes::as_i64))))
         .collect();
-    if !back.is_empty() {
-        account::Entity::update_many()
-            .col_expr(C::MissingNights, Expr::value(0))
-            .filter(C::Id.is_in(back))
-            .exec(tx)
-            .await?;
-    }
-    let disk: BTreeMap<i64, i64> = chunk
-        .iter()
-        .filter(|row| !row.usage.deleted)
-        .filter_map(|row| Some((row.account_id?, row.usage.disk?.as_i64())))
-        .collect();
-    let changed: Vec<(i64, i64)> = accounts
+    let changed: Vec<(i64, Option<i64>)> = accounts
         .iter()
         .filter_map(|account| {
-            let bytes = *disk.get(&account.id)?;
-            (account.disk_bytes != Some(bytes)).then_some((account.id, bytes))
+            let now = disk.get(&account.id)?.or(account.disk_bytes);
+            let same = now == account.disk_bytes && account.missing_nights == 0;
+            (!same).then_some((account.id, now))
         })
         .collect();
     if changed.is_empty() {
         return Ok(());
     }
-    let mut case = CaseStatement::new();
-    for (id, bytes) in &changed {
-        case = case.case(Expr::col(C::Id).eq(*id), Expr::value(*bytes));
-    }
-    account::Entity::update_many()
-        .col_expr(C::DiskBytes, case.into())
-        .filter(C::Id.is_in(changed.iter().map(|(id, _)| *id)))
-        .exec(tx)
-        .await?;
+    let update = Rows::new(tx.get_database_backend())
+        .ints("id", changed.iter().map(|(id, _)| *id))
+        .ints("disk_bytes", changed.iter().map(|(_, bytes)| *bytes))
+        .update("account", "disk_bytes = t.c2, missing_nights = 0", "true");
+    tx.execute_raw(update).await?;
     Ok(())
 }

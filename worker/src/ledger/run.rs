@@ -8,14 +8,14 @@ use entity::account;
 use hosting::Month;
 use jobs::AccountState;
 use panels::{Counter, PanelError, UsageReport};
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder,
+    QuerySelect, Statement,
+};
 
 use super::{LISTED, Written};
 use crate::attempt::{Attempt, Halt};
 use crate::matching::Known;
-
-/// Accounts that are looked for on other servers in one statement.
-const BITE: usize = 500;
 
 /// A report, and between which moments the panel gave it.
 #[derive(Debug)]
@@ -82,7 +82,7 @@ impl Run {
             server_id,
             month,
             counter,
-            elsewhere: elsewhere(attempt, server_id, &known).await?,
+            elsewhere: elsewhere(attempt, server_id).await?,
             known,
             is_final: false,
         })
@@ -119,14 +119,9 @@ impl Run {
 
     /// The first few of these accounts' names.
     pub(crate) fn names_of(&self, ids: &[i64]) -> Vec<&str> {
-        let named = self
-            .known
-            .iter()
-            .filter(|account| ids.contains(&account.id));
-        named
-            .take(LISTED)
-            .map(|account| account.username.as_str())
-            .collect()
+        let first = &ids[..ids.len().min(LISTED)];
+        let named = self.known.iter().filter(|one| first.contains(&one.id));
+        named.map(|account| account.username.as_str()).collect()
     }
 
     /// Those of them that the report lacks. What is missing is unknown, not zero.
@@ -139,33 +134,27 @@ impl Run {
 }
 
 /// Those whose domain an account of another server has too: while a customer is moved, both count.
-async fn elsewhere(
-    attempt: &Attempt<'_>,
-    server_id: i64,
-    known: &[Known],
-) -> Result<BTreeSet<i64>, Halt> {
-    use account::Column as C;
-    let living = known.iter().filter(|one| one.terminated_at.is_none());
-    let named: Vec<(&str, i64)> = living
-        .filter_map(|one| Some((one.domain.as_deref()?, one.id)))
-        .collect();
-    let mut found = BTreeSet::new();
-    for part in named.chunks(BITE) {
-        let domains: Vec<Option<String>> = account::Entity::find()
-            .select_only()
-            .column(C::Domain)
-            .filter(C::Domain.is_in(part.iter().map(|(domain, _)| *domain)))
-            .filter(C::ServerId.ne(server_id))
-            .filter(C::LiveKey.is_not_null())
-            .filter(C::State.is_in([AccountState::Active.name(), AccountState::Suspended.name()]))
-            .into_tuple()
-            .all(attempt.worker.store().reader())
-            .await?;
-        let domains: BTreeSet<String> = domains.into_iter().flatten().collect();
-        let both = part.iter().filter(|(domain, _)| domains.contains(*domain));
-        found.extend(both.map(|(_, id)| *id));
+async fn elsewhere(attempt: &Attempt<'_>, server_id: i64) -> Result<BTreeSet<i64>, Halt> {
+    let reader = attempt.worker.store().reader();
+    let backend = reader.get_database_backend();
+    let server = match backend {
+        DbBackend::Postgres => "$1",
+        _ => "?",
+    };
+    let there = [AccountState::Active.name(), AccountState::Suspended.name()].join("', '");
+    let sql = format!(
+        "SELECT DISTINCT here.id FROM account AS here \
+         JOIN account AS there ON there.domain = here.domain \
+         WHERE here.server_id = {server} AND here.terminated_at IS NULL \
+         AND there.server_id <> here.server_id AND there.live_key IS NOT NULL \
+         AND there.state IN ('{there}')"
+    );
+    let both = Statement::from_sql_and_values(backend, sql, [server_id.into()]);
+    let mut ids = BTreeSet::new();
+    for row in reader.query_all_raw(both).await? {
+        ids.insert(row.try_get_by_index(0)?);
     }
-    Ok(found)
+    Ok(ids)
 }
 
 /// Before the month has begun anywhere, in milliseconds UTC.
