@@ -133,9 +133,11 @@ impl World {
         self.store.claim(ids, "worker-1").await.expect("claimed")
     }
 
-    /// The rows of those of these jobs that could be won.
+    /// The rows of those of these jobs that could be won, by age.
     pub async fn won(&self, ids: &[i64]) -> Vec<i64> {
-        self.claim(ids).await.iter().map(|won| won.job.id).collect()
+        let mut won: Vec<i64> = self.claim(ids).await.iter().map(|won| won.job.id).collect();
+        won.sort_unstable();
+        won
     }
 
     /// Wins this job.

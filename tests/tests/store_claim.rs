@@ -106,6 +106,19 @@ on_every_database! {
         assert_eq!(world.won(&[bulk, unlock]).await, [unlock]);
     }
 
+    async fn what_has_waited_longest_gets_the_place_that_another_was_rung_for(db: &TestDatabase) {
+        let world = World::new(db).await;
+        world.change_server(world.server, |server| server.max_jobs = Set(2)).await;
+        let ids = unlocks(&world, 0..6).await;
+        assert_eq!(world.won(&ids[4..5]).await, ids[4..5], "there is room for both");
+        assert_eq!(world.won(&ids[5..]).await, ids[..1], "one place, and the oldest waits since long");
+        assert_eq!(world.won(&ids[5..]).await, NONE);
+        world.change_server(world.server, |server| server.max_jobs = Set(3)).await;
+        assert_eq!(world.won(&ids[3..]).await, ids[1..2]);
+        world.change_server(world.server, |server| server.max_jobs = Set(9)).await;
+        assert_eq!(world.won(&ids[3..4]).await, ids[3..4], "never more than were asked for");
+    }
+
     async fn a_paused_server_gets_no_jobs_until_it_is_resumed(db: &TestDatabase) {
         let world = World::new(db).await;
         let ids = unlocks(&world, 0..2).await;

@@ -12,6 +12,7 @@ use sea_orm::{
 
 use super::gate::{Room, breaker_open, closed};
 use super::line::row_lock;
+use super::pick::{Places, ready_on};
 use super::{Store, StoreError, padded, transact};
 use crate::faults::Point;
 use crate::{JobKind, JobSpec, JobState, Lane, PAYLOAD_VERSION};
@@ -50,7 +51,9 @@ impl Claimed {
 
 impl Store {
     /// Wins as many of these jobs as are due, ready and have room on their servers; the others stay as
-    /// they are. A claim counts only when it has returned.
+    /// they are. Where a server has not room for all, those that have waited longest on it get it, rung or
+    /// not: a flood of new rings must not keep an old job waiting. Never more than there are ids. A claim
+    /// counts only when it has returned.
     ///
     /// # Errors
     /// When the database does not answer; then treat all as not claimed.
@@ -121,10 +124,16 @@ impl Store {
         let gates = self.lock_gates(tx, ids).await?;
         let now = self.clock(tx).await?;
         let mut rooms = rooms(tx, &gates).await?;
-        let candidates = candidates(tx, ids, now).await?;
+        let mut candidates = candidates(tx, ids, now).await?;
+        let longer = waiting_longer(tx, &candidates, &gates, &rooms, now).await?;
+        candidates.extend(longer);
+        candidates.sort_by_key(|row| (row.lane, row.due_at, row.id));
         let mut won = Vec::new();
         let mut held = Vec::new();
         for row in candidates {
+            if won.len() == ids.len() {
+                break;
+            }
             let Ok(spec) = serde_json::from_str::<JobSpec>(&row.payload) else {
                 held.push((
                     row.id,
@@ -157,6 +166,9 @@ impl Store {
         }
         self.let_probes_through(tx, &gates, &won, now).await?;
         hold(tx, &held, now).await?;
+        // Nobody is rung for what tells of it: the timers find it.
+        let held: Vec<i64> = held.iter().map(|(id, ..)| *id).collect();
+        self.tell(tx, &held, now).await?;
         self.take(tx, won, gates, owner, now).await
     }
 
@@ -407,6 +419,43 @@ async fn candidates(
         .into_iter()
         .filter(|row| row.ready_lane.is_some())
         .collect())
+}
+
+/// Jobs that have waited longest on servers that have no room for all that is asked for.
+async fn waiting_longer(
+    tx: &impl ConnectionTrait,
+    asked: &[job::Model],
+    gates: &BTreeMap<i64, server::Model>,
+    rooms: &BTreeMap<i64, Room>,
+    now: i64,
+) -> Result<Vec<job::Model>, DbErr> {
+    let mut older = Vec::new();
+    for (server_id, room) in rooms {
+        let open = gates
+            .get(server_id)
+            .is_some_and(|gate| closed(gate, JobKind::Create, now).is_none());
+        for lane in [Lane::Interactive, Lane::Bulk] {
+            let wanted = asked
+                .iter()
+                .filter(|row| row.server_id == Some(*server_id) && row.lane == lane.number());
+            let wanted = wanted.count() as u64;
+            let places = room.places(lane);
+            if open && places > 0 && wanted > 0 && wanted >= places {
+                let places = Places::of(*server_id, room, lane);
+                older.extend(ready_on(tx, &[places], lane, now).await?);
+            }
+        }
+    }
+    let known: BTreeSet<i64> = asked.iter().map(|row| row.id).collect();
+    let ids: Vec<i64> = older
+        .into_iter()
+        .map(|ring| ring.job_id)
+        .filter(|id| !known.contains(id))
+        .collect();
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    candidates(tx, &ids, now).await
 }
 
 async fn take_rows(

@@ -38,7 +38,7 @@ impl Store {
             if found.len() as u64 >= limit {
                 break;
             }
-            found.extend(self.ready_on(chunk, lane, now).await?);
+            found.extend(ready_on(&self.read, chunk, lane, now).await?);
         }
         found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
         Ok(found)
@@ -60,7 +60,7 @@ impl Store {
         let mut rings = Vec::new();
         for lane in [Lane::Interactive, Lane::Bulk] {
             for chunk in self.places(&rows, lane, now).await?.chunks(BRANCHES) {
-                rings.extend(self.ready_on(chunk, lane, now).await?);
+                rings.extend(ready_on(&self.read, chunk, lane, now).await?);
             }
         }
         Ok(rings)
@@ -82,41 +82,9 @@ impl Store {
         let counts = running(&self.read, &ids).await?;
         let places = open.iter().map(|server| {
             let running = counts.get(&server.id).map_or(&[][..], Vec::as_slice);
-            let room = Room::of(server, running);
-            let all = room.places(lane);
-            let for_creates = match lane {
-                Lane::Interactive => room.places_for_creates(),
-                Lane::Bulk => all,
-            };
-            Places {
-                server_id: server.id,
-                all,
-                for_creates,
-            }
+            Places::of(server.id, &Room::of(server, running), lane)
         });
         Ok(places.filter(|places| places.all > 0).collect())
-    }
-
-    async fn ready_on(&self, servers: &[Places], lane: Lane, now: i64) -> Result<Vec<Ring>, DbErr> {
-        let mut branches = servers
-            .iter()
-            .flat_map(|places| places.branches())
-            .map(|(on, limit)| ready(on, lane, now, limit));
-        let Some(mut statement) = branches.next() else {
-            return Ok(Vec::new());
-        };
-        for branch in branches {
-            statement.union(UnionType::All, branch);
-        }
-        let rows = self.read.query_all(&statement).await?;
-        rows.into_iter()
-            .map(|row| {
-                Ok(Ring {
-                    job_id: row.try_get("", "id")?,
-                    lane,
-                })
-            })
-            .collect()
     }
 
     async fn ready_without_server(
@@ -172,14 +140,55 @@ impl Store {
     }
 }
 
+/// The jobs that have waited longest on these servers, as many as they have room for.
+pub(super) async fn ready_on(
+    connection: &impl ConnectionTrait,
+    servers: &[Places],
+    lane: Lane,
+    now: i64,
+) -> Result<Vec<Ring>, DbErr> {
+    let mut branches = servers
+        .iter()
+        .flat_map(Places::branches)
+        .map(|(on, limit)| ready(on, lane, now, limit));
+    let Some(mut statement) = branches.next() else {
+        return Ok(Vec::new());
+    };
+    for branch in branches {
+        statement.union(UnionType::All, branch);
+    }
+    let rows = connection.query_all(&statement).await?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(Ring {
+                job_id: row.try_get("", "id")?,
+                lane,
+            })
+        })
+        .collect()
+}
+
 /// What a server has room for.
-struct Places {
+pub(super) struct Places {
     server_id: i64,
     all: u64,
     for_creates: u64,
 }
 
 impl Places {
+    pub(super) fn of(server_id: i64, room: &Room, lane: Lane) -> Self {
+        let all = room.places(lane);
+        let for_creates = match lane {
+            Lane::Interactive => room.places_for_creates(),
+            Lane::Bulk => all,
+        };
+        Self {
+            server_id,
+            all,
+            for_creates,
+        }
+    }
+
     /// What to look for, and how many. Creates that have no place must not stand before others that have.
     fn branches(&self) -> Vec<(Condition, u64)> {
         let on = Condition::all().add(job::Column::ServerId.eq(self.server_id));

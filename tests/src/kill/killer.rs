@@ -10,9 +10,11 @@ use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use entity::job;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use rand::rngs::StdRng;
+use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 use tokio::sync::Semaphore;
 
 use super::draw;
@@ -22,6 +24,9 @@ use crate::field::{Field, Part, Process};
 const AHEAD: usize = 20;
 /// Requests that end the last lives beyond the number that was asked for.
 const ALSO: usize = 100;
+/// Jobs that may wait at one time: clients that ask faster than a crew that is killed all the time can work
+/// would only show how long a queue can get.
+const WAITING: u64 = 300;
 /// When nothing happens for so long, the next kill comes anyway.
 const LONGEST_PAUSE: Duration = Duration::from_millis(1500);
 
@@ -93,6 +98,9 @@ impl Crew {
         let mut starting = FuturesUnordered::new();
         let share = jobs.saturating_sub(AHEAD) / kills.max(1) + 1;
         for _ in 0..kills {
+            while waiting(field).await > WAITING {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
             progress.permits.add_permits(share);
             let wanted = draw(chance, 1, share as u64 * 2);
             let after = Duration::from_micros(draw(chance, 0, 20_000));
@@ -147,6 +155,16 @@ impl Crew {
             process.stop().await;
         }
     }
+}
+
+/// Jobs that have not come to rest.
+async fn waiting(field: &Field) -> u64 {
+    let open = ["queued", "retrying", "running"];
+    job::Entity::find()
+        .filter(job::Column::State.is_in(open))
+        .count(field.sql())
+        .await
+        .unwrap_or(0)
 }
 
 /// Waits until so much more has happened.

@@ -16,6 +16,7 @@ pub struct Summary {
     run: Run,
     killed: BTreeMap<Part, usize>,
     states: Vec<(String, i64)>,
+    held: Vec<(String, i64)>,
     lost_attempts: i64,
     parked: i64,
     settled: Duration,
@@ -32,6 +33,8 @@ impl Summary {
         sql: &DatabaseConnection,
     ) -> Self {
         let states = "SELECT state AS name, COUNT(*) AS n FROM job GROUP BY state ORDER BY state";
+        let held = "SELECT hold_code AS name, COUNT(*) AS n FROM job WHERE state = 'held' \
+                    GROUP BY hold_code ORDER BY hold_code";
         let lost = "SELECT 'lost' AS name, COUNT(*) AS n FROM attempt WHERE outcome = 'lost'";
         let parked = "SELECT 'parked' AS name, COUNT(*) AS n FROM job_event WHERE event = 'parked'";
         let slowest =
@@ -46,6 +49,7 @@ impl Summary {
             run: run.clone(),
             killed,
             states: counts(sql, states).await,
+            held: counts(sql, held).await,
             lost_attempts: first(counts(sql, lost).await),
             parked: first(counts(sql, parked).await),
             settled,
@@ -71,7 +75,14 @@ impl fmt::Display for Summary {
         let killed = self.killed.iter();
         let killed = killed.map(|(part, count)| format!("{} {count}", part.name()));
         let states = self.states.iter();
-        let states = states.map(|(state, count)| format!("{state} {count}"));
+        let states = states.map(|(state, count)| match state.as_str() {
+            "held" => {
+                let codes = self.held.iter();
+                let codes = codes.map(|(code, count)| format!("{code} {count}"));
+                format!("held {count}: {}", list(codes.collect()))
+            }
+            _ => format!("{state} {count}"),
+        });
         let jobs: i64 = self.states.iter().map(|(_, count)| count).sum();
         write!(
             f,
