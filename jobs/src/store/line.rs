@@ -207,13 +207,13 @@ pub(crate) struct Joiner<'a> {
 }
 
 /// What a job does to the line that it joins (design: supersede). Only jobs that were never claimed are
-/// cancelled.
+/// cancelled; returns their rows.
 pub(crate) async fn supersede(
     tx: &impl ConnectionTrait,
     account_id: i64,
     by: Joiner<'_>,
     now: i64,
-) -> Result<(), DbErr> {
+) -> Result<Vec<i64>, DbErr> {
     let rows = standing(tx, Expr::col(job::Column::OpenOf).eq(account_id)).await?;
     let overtaken = |row: &&Standing| match by.kind {
         JobKind::Terminate => {
@@ -235,7 +235,7 @@ pub(crate) async fn supersede(
     if matches!(by.kind, JobKind::Terminate | JobKind::Create) {
         step_back(tx, account_id, &rows).await?;
     }
-    Ok(())
+    Ok(ids)
 }
 
 /// Those of these jobs that no worker ever had. Locks their rows: a claim does not take the account's

@@ -21,6 +21,7 @@ mod read;
 mod rescue;
 mod secrets;
 mod submit;
+mod tell;
 mod writable;
 mod writer;
 

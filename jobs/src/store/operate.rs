@@ -127,7 +127,11 @@ impl Store {
         transact!(self, tx, {
             let row = locked(&tx, job_id).await?.ok_or_else(|| missing(job_id))?;
             let now = self.clock(&tx).await?;
-            cancel_in(&tx, &row, actor, reason, now).await?
+            let (outcome, mut rings) = cancel_in(&tx, &row, actor, reason, now).await?;
+            if outcome == Cancelled::Done {
+                rings.extend(self.tell(&tx, &[row.id], now).await?);
+            }
+            (outcome, rings)
         })
     }
 }

@@ -111,6 +111,7 @@ impl Store {
             .map(|(id, account)| (id, account.state))
             .collect();
         swept.rings = promote(tx, &states, now).await?;
+        swept.rings.extend(self.tell(tx, &swept.parked, now).await?);
         Ok(swept)
     }
 
@@ -135,8 +136,9 @@ impl Store {
         let swept = transact!(self, tx, {
             let locked = lock_accounts(&tx, &accounts).await?;
             let now = self.clock(&tx).await?;
+            let mut overtaken = Vec::new();
             for row in &due {
-                overtake(&tx, row, now).await?;
+                overtaken.extend(overtake(&tx, row, now).await?);
             }
             let joined = job::Entity::update_many()
                 .col_expr(job::Column::OpenOf, Expr::col(job::Column::AccountId))
@@ -150,7 +152,8 @@ impl Store {
                 .into_iter()
                 .map(|(id, row)| (id, row.state))
                 .collect();
-            let rings = promote(&tx, &states, now).await?;
+            let mut rings = promote(&tx, &states, now).await?;
+            rings.extend(self.tell(&tx, &overtaken, now).await?);
             Point::JoinWritten.reach_each(&due);
             Swept {
                 joined: usize::try_from(joined.rows_affected).unwrap_or(usize::MAX),
@@ -235,9 +238,13 @@ fn early() -> i64 {
 }
 
 /// What a scheduled job does to the line when its time has come.
-async fn overtake(tx: &impl ConnectionTrait, row: &job::Model, now: i64) -> Result<(), DbErr> {
+async fn overtake(
+    tx: &impl ConnectionTrait,
+    row: &job::Model,
+    now: i64,
+) -> Result<Vec<i64>, DbErr> {
     let (Some(account_id), Ok(kind)) = (row.account_id, row.kind.parse::<JobKind>()) else {
-        return Ok(());
+        return Ok(Vec::new());
     };
     let joiner = Joiner {
         kind,

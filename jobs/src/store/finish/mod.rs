@@ -46,6 +46,7 @@ struct Held {
     owner: Option<String>,
     in_line: Option<i64>,
     lease_until: Option<i64>,
+    webhook: Option<String>,
 }
 
 impl Held {
@@ -144,6 +145,9 @@ impl Store {
             self.next_due(row, finish, now)
         })
         .await?;
+        let to_tell = ended.iter().filter(|(row, _)| row.webhook.is_some());
+        let to_tell: Vec<i64> = to_tell.map(|(row, _)| row.id).collect();
+        report.rings.extend(self.tell(tx, &to_tell, now).await?);
         let states = accounts
             .into_iter()
             .map(|(id, row)| (id, row.state))
@@ -232,6 +236,7 @@ async fn lock_running(
             C::WorkerDeaths,
             C::Owner,
             C::LeaseUntil,
+            C::Webhook,
         ])
         .column_as(C::OpenOf, "in_line")
         .filter(C::Id.is_in(padded(ids)))

@@ -17,6 +17,7 @@ use super::{Ring, Store, StoreError, line, padded, transact};
 use crate::faults::{Bug, Point};
 use crate::{JobKind, JobSpec, Lane};
 use intake::Intake;
+pub(in crate::store) use row::row;
 
 /// A job to be taken in.
 #[derive(Debug, Clone)]
@@ -144,6 +145,7 @@ impl Store {
         let accounts = line::lock_accounts(tx, &ids).await?;
         intake.answer_known_keys(tx).await?;
         intake.refuse_gone(&accounts);
+        let mut superseded = Vec::new();
         for (index, account_id) in intake.joins_line(now) {
             let joiner = line::Joiner {
                 kind: jobs[index].spec.kind(),
@@ -151,7 +153,7 @@ impl Store {
                 actor: &jobs[index].actor,
                 row: None,
             };
-            line::supersede(tx, account_id, joiner, now).await?;
+            superseded.extend(line::supersede(tx, account_id, joiner, now).await?);
         }
         intake.insert(tx, now, self.pace()).await?;
         let states = intake.account_states(tx, &accounts).await?;
@@ -176,6 +178,7 @@ impl Store {
         );
         self.leave_closed_gates_alone(tx, &answers, &mut rings, now)
             .await?;
+        rings.extend(self.tell(tx, &superseded, now).await?);
         Ok((answers, rings))
     }
 

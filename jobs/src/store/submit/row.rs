@@ -8,7 +8,7 @@ use super::NewJob;
 use crate::faults::Bug;
 use crate::{JobState, PAYLOAD_VERSION};
 
-pub(super) fn row(
+pub(in crate::store) fn row(
     job: &NewJob,
     account_id: Option<i64>,
     now: i64,
