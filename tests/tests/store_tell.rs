@@ -7,6 +7,7 @@ use std::time::Duration;
 use entity::{job, webhook_endpoint};
 use jobs::store::{
     AccountChange, Audience, Finish, JobError, NewJob, NewSecret, Outcome, Purpose, Replayed,
+    ServerEffect,
 };
 use jobs::{JobSpec, JobState};
 use sea_orm::{
@@ -160,6 +161,32 @@ on_every_database! {
         world.run(to_nobody, done()).await;
         assert_eq!(world.state(to_nobody).await, JobState::Succeeded);
         assert_eq!(deliveries(&world).await.len(), 0);
+    }
+
+    async fn the_turns_of_a_server_are_told_to_who_has_accounts_there(db: &TestDatabase) {
+        let world = World::new(db).await;
+        let main = endpoint(&world, PLATFORM, "main").await;
+        endpoint(&world, PLATFORM + 1, "other").await;
+        world.submit(world.create("acme")).await;
+        let account = world.account("beta").await;
+        let id = world.put(account, JobSpec::Unlock).await;
+        let tell = async |effect: ServerEffect| {
+            let won = world.claim_one(id).await;
+            let later = Outcome::Later { after: Duration::ZERO };
+            world.finish(&[Finish { server: effect, ..ended(&won, later) }]).await;
+        };
+        for _ in 0..5 {
+            tell(ServerEffect::Unreachable).await;
+        }
+        world.store.advance_clock(Duration::from_secs(60));
+        tell(ServerEffect::Unreachable).await;
+        world.store.advance_clock(Duration::from_secs(120));
+        tell(ServerEffect::Reached).await;
+        tell(ServerEffect::AuthRefused { detail: "403".into() }).await;
+        let said = deliveries(&world).await;
+        let events: Vec<&str> = said.iter().map(|(_, event, _)| event.as_str()).collect();
+        assert_eq!(events, ["server.unreachable", "server.recovered", "server.auth_failed"]);
+        assert!(said.iter().all(|(to, _, data)| *to == main.id && data["server"] == json!("web1")));
     }
 
     async fn an_outcome_that_comes_too_late_tells_nothing(db: &TestDatabase) {

@@ -1,8 +1,9 @@
-//! Telling a platform what became of a job, by a webhook that is a job itself.
+//! Telling platforms what became of their jobs and servers, by webhooks that are jobs themselves.
 //!
 //! The delivery is made in the transaction that writes what it tells: after a crash there are both or neither.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use chrono::{DateTime, SecondsFormat};
 use entity::{account, job, secret, server, webhook_endpoint as endpoint};
@@ -45,6 +46,48 @@ impl Store {
         }
         let around = Around::of(tx, &told).await?;
         let deliveries: Vec<NewJob> = told.iter().filter_map(|job| around.delivery(job)).collect();
+        self.put_deliveries(tx, &deliveries, now).await
+    }
+
+    /// Makes a delivery for each platform that has accounts on the server.
+    pub(crate) async fn tell_of_server(
+        &self,
+        tx: &impl ConnectionTrait,
+        server: &server::Model,
+        event: &str,
+        now: i64,
+    ) -> Result<Vec<Ring>, DbErr> {
+        let endpoints = endpoint::Entity::find()
+            .filter(endpoint::Column::DisabledAt.is_null())
+            .all(tx)
+            .await?;
+        if endpoints.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut concerned = BTreeMap::new();
+        for platform in endpoints.iter().map(|endpoint| endpoint.platform_id) {
+            if let Entry::Vacant(entry) = concerned.entry(platform) {
+                entry.insert(has_accounts(tx, platform, server.id).await?);
+            }
+        }
+        let deliveries: Vec<NewJob> = endpoints
+            .iter()
+            .filter(|endpoint| concerned.get(&endpoint.platform_id) == Some(&true))
+            .map(|endpoint| {
+                let data = json!({ "server": server.name, "at": rfc3339(now) });
+                let about = format!("server-{}", server.id);
+                delivery(endpoint.platform_id, endpoint.id, event, data, &about)
+            })
+            .collect();
+        self.put_deliveries(tx, &deliveries, now).await
+    }
+
+    async fn put_deliveries(
+        &self,
+        tx: &impl ConnectionTrait,
+        deliveries: &[NewJob],
+        now: i64,
+    ) -> Result<Vec<Ring>, DbErr> {
         if deliveries.is_empty() {
             return Ok(Vec::new());
         }
@@ -60,6 +103,49 @@ impl Store {
             .all(tx)
             .await?;
         Ok(made.iter().map(Ring::of).collect())
+    }
+}
+
+async fn has_accounts(
+    tx: &impl ConnectionTrait,
+    platform_id: i64,
+    server_id: i64,
+) -> Result<bool, DbErr> {
+    let one: Option<i64> = account::Entity::find()
+        .select_only()
+        .column(account::Column::Id)
+        .filter(account::Column::ServerId.eq(server_id))
+        .filter(account::Column::PlatformId.eq(platform_id))
+        .filter(account::Column::LiveKey.is_not_null())
+        .limit(1)
+        .into_tuple()
+        .one(tx)
+        .await?;
+    Ok(one.is_some())
+}
+
+/// A delivery, under a key by its own id: no request's key can stand in the way of what it tells.
+fn delivery(platform_id: i64, endpoint_id: i64, event: &str, data: Value, about: &str) -> NewJob {
+    let public_id = new_public_id();
+    NewJob {
+        platform_id,
+        idem_key: format!("webhook:{about}:{public_id}"),
+        body_hash: String::new(),
+        public_id,
+        spec: JobSpec::DeliverWebhook {
+            endpoint_id,
+            event: event.to_owned(),
+            data,
+        },
+        server_id: None,
+        target: Target::Nobody,
+        due_at: None,
+        actor: "webhook".to_owned(),
+        reason: None,
+        webhook: None,
+        trace: None,
+        secrets: Vec::new(),
+        replay_of: None,
     }
 }
 
@@ -116,27 +202,13 @@ impl Around {
     fn delivery(&self, job: &job::Model) -> Option<NewJob> {
         let name = job.webhook.clone()?;
         let endpoint_id = *self.endpoints.get(&(job.platform_id, name))?;
-        let public_id = new_public_id();
+        let event = format!("job.{}", job.state);
+        let about = job.public_id.as_str();
+        let delivery = delivery(job.platform_id, endpoint_id, &event, self.data(job), about);
         Some(NewJob {
-            platform_id: job.platform_id,
-            // By the delivery's own id, so that no request's key can stand in the way of an outcome.
-            idem_key: format!("webhook:{}:{public_id}", job.public_id),
-            body_hash: String::new(),
-            public_id,
-            spec: JobSpec::DeliverWebhook {
-                endpoint_id,
-                event: format!("job.{}", job.state),
-                data: self.data(job),
-            },
-            server_id: None,
-            target: Target::Nobody,
-            due_at: None,
             actor: job.actor.clone(),
-            reason: None,
-            webhook: None,
             trace: job.trace.clone(),
-            secrets: Vec::new(),
-            replay_of: None,
+            ..delivery
         })
     }
 

@@ -136,7 +136,8 @@ impl Store {
                 None => report.stale.push(finish.job_id),
             }
         }
-        self.apply_effects(tx, &ended, &mut gates, now).await?;
+        let rings = self.apply_effects(tx, &ended, &mut gates, now).await?;
+        report.rings.extend(rings);
         apply_accounts(tx, &ended, &mut accounts, now).await?;
         self.write_outcomes(tx, &ended, now, &mut report).await?;
         Point::OutcomeWritten.reach_each(ended.iter().map(|(row, _)| row.id));

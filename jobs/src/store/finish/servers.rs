@@ -21,13 +21,18 @@ impl Store {
         ended: &[(&Held, &Finish)],
         gates: &mut BTreeMap<i64, server::Model>,
         now: i64,
-    ) -> Result<(), DbErr> {
+    ) -> Result<Vec<Ring>, DbErr> {
+        let mut rings = Vec::new();
         for (row, finish) in ended {
             if let Some(gate) = row.server_id.and_then(|id| gates.get_mut(&id)) {
+                let before = Standing::of(gate);
                 self.apply_effect(tx, gate, &finish.server, now).await?;
+                if let Some(event) = before.turned_into(Standing::of(gate)) {
+                    rings.extend(self.tell_of_server(tx, gate, event, now).await?);
+                }
             }
         }
-        Ok(())
+        Ok(rings)
     }
 
     /// Writes it, and to `gate` what a later effect of the same group builds on.
@@ -100,6 +105,36 @@ impl Store {
         }
         update.exec(tx).await?;
         Ok(())
+    }
+}
+
+/// Whether a server can be worked with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    Well,
+    Unreachable,
+    Refusing,
+}
+
+impl Standing {
+    fn of(gate: &server::Model) -> Self {
+        if gate.auth_hold_since.is_some() {
+            Self::Refusing
+        } else if gate::breaker_open(gate) {
+            Self::Unreachable
+        } else {
+            Self::Well
+        }
+    }
+
+    /// The event that tells of the turn.
+    fn turned_into(self, after: Self) -> Option<&'static str> {
+        match after {
+            _ if self == after => None,
+            Self::Well => Some("server.recovered"),
+            Self::Unreachable => Some("server.unreachable"),
+            Self::Refusing => Some("server.auth_failed"),
+        }
     }
 }
 
