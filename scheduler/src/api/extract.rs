@@ -3,7 +3,7 @@
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_TYPE, ORIGIN};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::Problem;
 
-/// A body of JSON. An empty one is `null`.
+/// A body of JSON, or a form as JSON. An empty one is `null`.
 pub(crate) struct JsonBody(pub(crate) Value);
 
 impl<S: Send + Sync> FromRequest<S> for JsonBody {
@@ -25,6 +25,13 @@ impl<S: Send + Sync> FromRequest<S> for JsonBody {
             .map_err(too_large_or_broken)?;
         if bytes.is_empty() {
             return Ok(Self(Value::Null));
+        }
+        if kind_of(&headers).eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+            if headers.contains_key(ORIGIN) {
+                // A page may let its reader's browser send a form anywhere, with what it knows of passwords.
+                return Err(Problem::forbidden("forms are not taken from browsers"));
+            }
+            return super::form::json_of(&bytes).map(Self);
         }
         if !is_json(&headers) {
             return Err(Problem::new(
@@ -51,12 +58,16 @@ impl JsonBody {
     }
 }
 
-fn is_json(headers: &HeaderMap) -> bool {
+fn kind_of(headers: &HeaderMap) -> &str {
     let kind = headers
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
-    let kind = kind.split(';').next().unwrap_or_default().trim();
+    kind.split(';').next().unwrap_or_default().trim()
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = kind_of(headers);
     kind.eq_ignore_ascii_case("application/json")
         || (kind.starts_with("application/") && kind.ends_with("+json"))
 }

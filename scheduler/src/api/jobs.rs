@@ -15,7 +15,7 @@ use super::auth::Auth;
 use super::extract::{JsonBody, Params};
 use super::view::JobView;
 use super::view_of::{job_view, job_views};
-use super::{Api, trace_of};
+use super::{Api, form, trace_of};
 use crate::Problem;
 use crate::caller::Scope;
 use crate::intake::{Body, JobRequest};
@@ -86,11 +86,19 @@ pub(crate) async fn submit(
     } else {
         StatusCode::OK
     };
-    let mut response = (status, Json(&view)).into_response();
+    let mut response = said(status, &headers, &view);
     if let Ok(location) = HeaderValue::from_str(&format!("/v1/jobs/{}", view.id)) {
         response.headers_mut().insert(header::LOCATION, location);
     }
     Ok(response)
+}
+
+/// The job as the client wants it.
+fn said(status: StatusCode, headers: &HeaderMap, view: &JobView) -> Response {
+    if form::wants_text(headers) {
+        return (status, form::text_of(view)).into_response();
+    }
+    (status, Json(view)).into_response()
 }
 
 /// A batch of requests, each with its own `idempotency_key`.
@@ -187,12 +195,14 @@ pub(crate) async fn one(
     Auth(caller): Auth,
     Path(id): Path<String>,
     Params(wait): Params<Wait>,
-) -> Result<Json<JobView>, Problem> {
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     caller.need(Scope::Read)?;
     let patience = wait.patience()?;
     let row = api.job_of(&caller, &id).await?;
     let row = api.rested(row, patience).await?;
-    Ok(Json(job_view(&api.store, &caller, &row).await?))
+    let view = job_view(&api.store, &caller, &row).await?;
+    Ok(said(StatusCode::OK, &headers, &view))
 }
 
 /// Which jobs to list.

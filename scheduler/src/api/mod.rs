@@ -3,6 +3,7 @@
 mod accounts;
 mod auth;
 mod extract;
+mod form;
 mod health;
 mod jobs;
 mod limits;

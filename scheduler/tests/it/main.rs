@@ -4,6 +4,7 @@
 
 mod auth;
 mod clock;
+mod form;
 mod intake;
 mod looking;
 mod secrets;
