@@ -21,7 +21,23 @@ pub fn whm(effect: Effect, status: u16, body: &[u8]) -> Result<usize, PanelError
     cpanel::fuzz(Reply::canned(effect, status, body), effect)
 }
 
-/// The same for Froxlor, of either generation.
+/// Reads WHM's answer to `showbw` for the whole server, its rows in place; how many could be read.
+///
+/// # Errors
+/// What the envelope says.
+pub fn whm_traffic(body: &[u8]) -> Result<usize, PanelError> {
+    cpanel::traffic(Reply::canned(Effect::Read, 200, body))
+}
+
+/// The same through a tree of values, as answers are read that are not written as usual.
+///
+/// # Errors
+/// What the envelope says.
+pub fn whm_traffic_by_tree(body: &[u8]) -> Result<usize, PanelError> {
+    cpanel::traffic_by_tree(Reply::canned(Effect::Read, 200, body))
+}
+
+/// Reads an answer of Froxlor, of either generation, as [`whm`] does.
 ///
 /// # Errors
 /// What the envelope says.

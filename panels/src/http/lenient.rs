@@ -3,7 +3,11 @@
 //! Lenient about how a value is written, strict about what it is: an amount is never read through
 //! a float that cannot hold it.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
+
+use super::Scalar;
 
 /// The largest whole number below which every float is exact.
 const EXACT: f64 = 9_007_199_254_740_992.0;
@@ -11,32 +15,77 @@ const EXACT: f64 = 9_007_199_254_740_992.0;
 /// A scalar as text; `None` for null, lists and objects.
 #[must_use]
 pub fn text(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Bool(flag) => Some(flag.to_string()),
-        Value::Null | Value::Array(_) | Value::Object(_) => None,
-    }
+    Scalar::from(value).text().map(Cow::into_owned)
 }
 
 /// A whole number, zero or more: a number, an integral float up to 2^53, or a text of digits.
 #[must_use]
 pub fn whole(value: &Value) -> Option<u64> {
-    signed(value).and_then(|n| u64::try_from(n).ok())
+    Scalar::from(value).whole()
 }
 
 /// A whole number of either sign, within `i64`.
 #[must_use]
 pub fn signed(value: &Value) -> Option<i64> {
-    match value {
-        Value::Number(number) => number.as_i64().or_else(|| integral(number.as_f64()?)),
-        Value::String(text) => {
-            let text = text.trim();
-            let digits = text.strip_prefix('-').unwrap_or(text);
-            let written = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
-            if written { text.parse().ok() } else { None }
+    Scalar::from(value).signed()
+}
+
+/// A yes or no: booleans, 0 and 1, and the words for them; `None` for anything else.
+#[must_use]
+pub fn flag(value: &Value) -> Option<bool> {
+    Scalar::from(value).flag()
+}
+
+impl<'a> Scalar<'a> {
+    /// As [`text`].
+    #[must_use]
+    pub fn text(&self) -> Option<Cow<'a, str>> {
+        match self {
+            Self::Text(text) => Some(text.clone()),
+            Self::Number(number) => Some(number.to_string().into()),
+            Self::Flag(flag) => Some(flag.to_string().into()),
+            Self::Null | Self::Other => None,
         }
-        _ => None,
+    }
+
+    /// As [`whole`].
+    #[must_use]
+    pub fn whole(&self) -> Option<u64> {
+        self.signed().and_then(|n| u64::try_from(n).ok())
+    }
+
+    /// As [`signed`].
+    #[must_use]
+    pub fn signed(&self) -> Option<i64> {
+        match self {
+            Self::Number(number) => number.as_i64().or_else(|| integral(number.as_f64()?)),
+            Self::Text(text) => {
+                let text = text.trim();
+                let digits = text.strip_prefix('-').unwrap_or(text);
+                let written = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+                if written { text.parse().ok() } else { None }
+            }
+            Self::Flag(_) | Self::Null | Self::Other => None,
+        }
+    }
+
+    /// As [`flag`].
+    #[must_use]
+    pub fn flag(&self) -> Option<bool> {
+        match self {
+            Self::Flag(flag) => Some(*flag),
+            Self::Number(_) => match self.signed()? {
+                0 => Some(false),
+                1 => Some(true),
+                _ => None,
+            },
+            Self::Text(text) => match text.trim().to_ascii_lowercase().as_str() {
+                "1" | "y" | "yes" | "true" | "on" => Some(true),
+                "0" | "n" | "no" | "false" | "off" | "" => Some(false),
+                _ => None,
+            },
+            Self::Null | Self::Other => None,
+        }
     }
 }
 
@@ -46,25 +95,6 @@ pub fn signed(value: &Value) -> Option<i64> {
 )]
 fn integral(float: f64) -> Option<i64> {
     (float.fract() == 0.0 && float.abs() <= EXACT).then_some(float as i64)
-}
-
-/// A yes or no: booleans, 0 and 1, and the words for them; `None` for anything else.
-#[must_use]
-pub fn flag(value: &Value) -> Option<bool> {
-    match value {
-        Value::Bool(flag) => Some(*flag),
-        Value::Number(_) => match signed(value)? {
-            0 => Some(false),
-            1 => Some(true),
-            _ => None,
-        },
-        Value::String(text) => match text.trim().to_ascii_lowercase().as_str() {
-            "1" | "y" | "yes" | "true" | "on" => Some(true),
-            "0" | "n" | "no" | "false" | "off" | "" => Some(false),
-            _ => None,
-        },
-        _ => None,
-    }
 }
 
 /// The items of what may be a list, an object used as one (PHP and Perl write sparse lists so), a

@@ -11,6 +11,7 @@ pub mod lenient;
 mod redact;
 mod reply;
 mod retry_after;
+mod scalar;
 mod trust;
 
 use std::time::Duration;
@@ -21,6 +22,7 @@ pub use redact::Redactor;
 pub use reply::Reply;
 pub use reqwest::Method;
 pub use retry_after::retry_after;
+pub use scalar::{Object, Scalar};
 use secrecy::SecretString;
 pub use trust::{Presented, present};
 

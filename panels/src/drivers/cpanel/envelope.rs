@@ -3,26 +3,28 @@
 //! HTTP is 200 for business failures too, and answers of other kinds arrive under the same status: a login
 //! page, the envelope of cPanel's API 2, the old API 0. What each proves is decided here.
 
-use serde_json::Value;
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::{Map, Value};
 
 use super::reasons;
 use crate::PanelError;
-use crate::http::{Effect, Reply, lenient};
+use crate::http::{Effect, Object, Reply, lenient};
 
 /// An answer that the panel itself gave to the function we called.
 #[derive(Debug)]
-pub(super) enum Answer {
+pub(super) enum Answer<D = Value> {
     /// `result` is 1.
-    Done(Done),
+    Done(Done<D>),
     /// `result` is 0: understood and not done.
     Refused(Refused),
 }
 
 /// A call that was done.
 #[derive(Debug)]
-pub(super) struct Done {
+pub(super) struct Done<D = Value> {
     /// `data`; null when there is none.
-    pub(super) data: Value,
+    pub(super) data: D,
     /// `metadata.output.warnings`, redacted: a part of the request may have been refused.
     pub(super) warnings: Vec<String>,
     /// For errors about what it holds.
@@ -37,12 +39,23 @@ pub(super) struct Refused {
     reply: Reply,
 }
 
-impl Answer {
+impl<D> Answer<D> {
     /// The refusal as an error, for callers to whom it is nothing else.
-    pub(super) fn done(self) -> Result<Done, PanelError> {
+    pub(super) fn done(self) -> Result<Done<D>, PanelError> {
         match self {
             Answer::Done(done) => Ok(done),
             Answer::Refused(refused) => Err(refused.into_error()),
+        }
+    }
+}
+
+impl Done {
+    /// The same with its data read.
+    pub(super) fn reading<T>(self, read: fn(&Value) -> T) -> Done<T> {
+        Done {
+            data: read(&self.data),
+            warnings: self.warnings,
+            reply: self.reply,
         }
     }
 }
@@ -99,6 +112,41 @@ pub(super) fn open(reply: Reply, effect: Effect) -> Result<Answer, PanelError> {
         }
         _ => Err(reply.unknown("the answer does not say whether it was done")),
     }
+}
+
+/// The usual answer of a call that was done, its data read straight into what it is wanted as.
+#[derive(Deserialize)]
+struct Usual<T> {
+    metadata: Map<String, Value>,
+    data: Object<T>,
+    cpanelresult: Option<IgnoredAny>,
+}
+
+/// Reads the envelope of a long listing without a tree of values, which takes several times the answer's
+/// memory. An answer that is not written as usual is read as any other, and its data by `odd`.
+///
+/// # Errors
+/// As [`open`].
+pub(super) fn open_listing<T: DeserializeOwned>(
+    reply: Reply,
+    effect: Effect,
+    odd: fn(&Value) -> T,
+) -> Result<Answer<T>, PanelError> {
+    reply.judge_status()?;
+    if let Ok(Object(usual)) = serde_json::from_slice::<Object<Usual<T>>>(&reply.body)
+        && usual.cpanelresult.is_none()
+        && usual.metadata.get("result").and_then(lenient::signed) == Some(1)
+    {
+        return Ok(Answer::Done(Done {
+            warnings: warnings(&usual.metadata.into(), &reply),
+            data: usual.data.0,
+            reply,
+        }));
+    }
+    Ok(match open(reply, effect)? {
+        Answer::Done(done) => Answer::Done(done.reading(odd)),
+        Answer::Refused(refused) => Answer::Refused(refused),
+    })
 }
 
 /// `{"cpanelresult": {"error": ...}}`: API 2, in which WHM refuses credentials and cPanel's own ports

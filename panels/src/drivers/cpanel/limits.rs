@@ -110,5 +110,5 @@ pub(super) async fn traffic(wire: &Wire, user: &Username) -> Result<Option<Limit
             .is_some_and(|name| name.same_as(user));
         same && !row.get("deleted").and_then(lenient::flag).unwrap_or(false)
     });
-    Ok(row.and_then(|row| row.get("limit").and_then(units::traffic_limit)))
+    Ok(row.and_then(|row| units::traffic_limit(&row.get("limit")?.into())))
 }

@@ -97,7 +97,7 @@ pub(super) fn no_such_account() -> PanelError {
 }
 
 /// An addition that a server may lack or a token may not call: then without it.
-pub(super) fn optional(answer: Answer) -> Option<Done> {
+pub(super) fn optional<D>(answer: Answer<D>) -> Option<Done<D>> {
     match answer {
         Answer::Done(done) => Some(done),
         Answer::Refused(_) => None,

@@ -8,6 +8,7 @@ mod create;
 mod envelope;
 mod fuzz;
 mod limits;
+mod listings;
 mod look;
 mod reasons;
 mod rules;
@@ -24,7 +25,7 @@ use secrecy::SecretString;
 use serde_json::Value;
 
 use self::envelope::Answer;
-pub(crate) use self::fuzz::fuzz;
+pub(crate) use self::fuzz::{fuzz, traffic, traffic_by_tree};
 use self::look::{after_change, no_such_account, optional, rows, summary};
 use self::wire::Wire;
 use crate::http::lenient;

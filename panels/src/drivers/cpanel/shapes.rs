@@ -1,12 +1,14 @@
 //! WHM's rows as our values: lenient about how a field is written, strict about whose row it is.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use hosting::{Bytes, DomainName, PackageName, Username};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::units;
-use crate::http::lenient;
+use crate::http::{Scalar, lenient};
 use crate::{AccountUsage, Address, Evidence, PanelAccount, ServerPackage, Standing};
 
 /// How our suspensions begin; whatever begins otherwise was set by somebody else.
@@ -14,10 +16,15 @@ pub(super) const MARKER: &str = "hostler:";
 
 /// The text of a field, without blanks around it; `None` for what WHM writes when it knows nothing.
 pub(super) fn text(row: &Value, field: &str) -> Option<String> {
-    let text = lenient::text(row.get(field)?)?;
-    let text = text.trim();
-    let nothing = text.is_empty() || text == "*unknown*";
-    (!nothing).then(|| text.to_owned())
+    said(row.get(field).map(Scalar::from).as_ref()).map(Cow::into_owned)
+}
+
+fn said<'a>(field: Option<&Scalar<'a>>) -> Option<Cow<'a, str>> {
+    let text = match field?.text()? {
+        Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
+        Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),
+    };
+    (!text.is_empty() && text != "*unknown*").then_some(text)
 }
 
 fn flag(row: &Value, field: &str) -> bool {
@@ -89,47 +96,108 @@ pub(super) fn address(row: &Value) -> Option<Address> {
     })
 }
 
-/// A row of `showbw`: `totalbytes` holds everything, also of domains that were removed in the month.
-///
-/// # Errors
-/// The name as sent and what is wrong with the row; nothing may be concluded from it.
-pub(super) fn usage(row: &Value) -> Result<AccountUsage, (String, String)> {
-    let name = text(row, "user").unwrap_or_else(|| "(no name)".to_owned());
-    let username: Username = name
-        .parse()
-        .map_err(|_| (name.clone(), "the login name cannot be read".to_owned()))?;
-    let bytes = row
-        .get("totalbytes")
-        .and_then(lenient::whole)
-        .and_then(Bytes::new)
-        .ok_or_else(|| (name, "`totalbytes` is not a count of bytes".to_owned()))?;
-    Ok(AccountUsage {
-        username,
-        domain: parsed(row, "maindomain"),
-        owner: text(row, "owner"),
-        deleted: flag(row, "deleted"),
-        traffic: Some(bytes),
-        traffic_limit: row.get("limit").and_then(units::traffic_limit),
-        disk: None,
-        disk_limit: None,
-    })
+/// A row of `showbw`, read in place: a server has thousands of them, and most of each is not looked at.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Traffic<'a> {
+    #[serde(borrow)]
+    user: Option<Scalar<'a>>,
+    #[serde(borrow)]
+    maindomain: Option<Scalar<'a>>,
+    #[serde(borrow)]
+    owner: Option<Scalar<'a>>,
+    #[serde(borrow)]
+    deleted: Option<Scalar<'a>>,
+    #[serde(borrow)]
+    totalbytes: Option<Scalar<'a>>,
+    #[serde(borrow)]
+    limit: Option<Scalar<'a>>,
+}
+
+impl<'a> From<&'a Value> for Traffic<'a> {
+    fn from(row: &'a Value) -> Self {
+        let field = |name: &str| row.get(name).map(Scalar::from);
+        Self {
+            user: field("user"),
+            maindomain: field("maindomain"),
+            owner: field("owner"),
+            deleted: field("deleted"),
+            totalbytes: field("totalbytes"),
+            limit: field("limit"),
+        }
+    }
+}
+
+impl Traffic<'_> {
+    /// `totalbytes` holds everything, also of domains that were removed in the month.
+    ///
+    /// # Errors
+    /// The name as sent and what is wrong with the row; nothing may be concluded from it.
+    pub(super) fn usage(&self) -> Result<AccountUsage, (String, String)> {
+        let name = said(self.user.as_ref()).unwrap_or("(no name)".into());
+        let wrong = |what: &str| (name.to_string(), what.to_owned());
+        let username: Username = name
+            .parse()
+            .map_err(|_| wrong("the login name cannot be read"))?;
+        let bytes = self.totalbytes.as_ref().and_then(Scalar::whole);
+        let bytes = bytes
+            .and_then(Bytes::new)
+            .ok_or_else(|| wrong("`totalbytes` is not a count of bytes"))?;
+        Ok(AccountUsage {
+            username,
+            domain: said(self.maindomain.as_ref()).and_then(|text| text.parse().ok()),
+            owner: said(self.owner.as_ref()).map(Cow::into_owned),
+            deleted: self.deleted.as_ref().and_then(Scalar::flag) == Some(true),
+            traffic: Some(bytes),
+            traffic_limit: self.limit.as_ref().and_then(units::traffic_limit),
+            disk: None,
+            disk_limit: None,
+        })
+    }
 }
 
 /// A row of `get_disk_usage`.
-pub(super) fn disk(row: &Value) -> Option<AccountUsage> {
-    Some(AccountUsage {
-        username: parsed(row, "user")?,
-        domain: None,
-        owner: None,
-        deleted: false,
-        traffic: None,
-        traffic_limit: None,
-        disk: row
-            .get("blocks_used")
-            .and_then(lenient::whole)
-            .and_then(Bytes::from_kib),
-        disk_limit: row.get("blocks_limit").and_then(units::disk_limit),
-    })
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Disk<'a> {
+    #[serde(borrow)]
+    user: Option<Scalar<'a>>,
+    #[serde(borrow)]
+    blocks_used: Option<Scalar<'a>>,
+    #[serde(borrow, deserialize_with = "there")]
+    blocks_limit: Option<Scalar<'a>>,
+}
+
+/// A field that is there, null or not: a null limit means something.
+fn there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Scalar<'de>>, D::Error> {
+    Scalar::deserialize(deserializer).map(Some)
+}
+
+impl<'a> From<&'a Value> for Disk<'a> {
+    fn from(row: &'a Value) -> Self {
+        let field = |name: &str| row.get(name).map(Scalar::from);
+        Self {
+            user: field("user"),
+            blocks_used: field("blocks_used"),
+            blocks_limit: field("blocks_limit"),
+        }
+    }
+}
+
+impl Disk<'_> {
+    pub(super) fn usage(&self) -> Option<AccountUsage> {
+        let used = self.blocks_used.as_ref().and_then(Scalar::whole);
+        Some(AccountUsage {
+            username: said(self.user.as_ref())?.parse().ok()?,
+            domain: None,
+            owner: None,
+            deleted: false,
+            traffic: None,
+            traffic_limit: None,
+            disk: used.and_then(Bytes::from_kib),
+            disk_limit: self.blocks_limit.as_ref().and_then(units::disk_limit),
+        })
+    }
 }
 
 /// A domain as WHM writes it in its own lists.
@@ -141,6 +209,7 @@ pub(super) fn name_server(value: &Value) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::Object;
     use hosting::{Limit, LimitName};
     use serde_json::json;
 
@@ -219,6 +288,10 @@ mod tests {
         assert!(row(1, 1, 1).shared);
     }
 
+    fn usage(row: &Value) -> Result<AccountUsage, (String, String)> {
+        Traffic::from(row).usage()
+    }
+
     #[test]
     fn a_usage_row_that_cannot_be_counted_is_refused_by_name() {
         let good =
@@ -266,7 +339,16 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn no_row_makes_the_shapes_panic(row in any_row()) {
-            let _ = (account(&row, None), package(&row), address(&row), disk(&row));
+            let _ = (account(&row, None), package(&row), address(&row), Disk::from(&row).usage());
+            // Read in place it is the same, where it can be read so at all.
+            let text = row.to_string();
+            let tree: Value = serde_json::from_str(&text).unwrap();
+            if let Ok(Object(placed)) = serde_json::from_str::<Object<Traffic<'_>>>(&text) {
+                proptest::prop_assert_eq!(placed.usage(), Traffic::from(&tree).usage());
+            }
+            if let Ok(Object(placed)) = serde_json::from_str::<Object<Disk<'_>>>(&text) {
+                proptest::prop_assert_eq!(placed.usage(), Disk::from(&tree).usage());
+            }
             if let Ok(usage) = usage(&row) {
                 proptest::prop_assert!(usage.traffic.is_some());
             }

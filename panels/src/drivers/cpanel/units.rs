@@ -15,7 +15,7 @@ use hosting::{Bytes, Limit, LimitName, Limits};
 use serde_json::Value;
 
 use crate::PanelError;
-use crate::http::lenient;
+use crate::http::{Scalar, lenient};
 
 /// Whether WHM reads 0 as unlimited here.
 pub(super) const fn zero_is_unlimited(name: LimitName) -> bool {
@@ -38,17 +38,17 @@ pub(super) fn write(name: LimitName, limit: Limit) -> Result<String, PanelError>
 
 /// A limit as WHM writes it: a number, `"unlimited"`, `"500M"`; `None` for `"*unknown*"`, null and
 /// everything else that tells nothing.
-pub(super) fn read(name: LimitName, value: &Value) -> Option<Limit> {
+pub(super) fn read(name: LimitName, value: &Scalar<'_>) -> Option<Limit> {
     let number = match value {
-        Value::String(text) => {
+        Scalar::Text(text) => {
             let text = text.trim();
             if text.eq_ignore_ascii_case("unlimited") {
                 return Some(Limit::Unlimited);
             }
             let digits = text.strip_suffix(['M', 'm']).unwrap_or(text);
-            lenient::whole(&Value::from(digits))?
+            Scalar::Text(digits.into()).whole()?
         }
-        other => lenient::whole(other)?,
+        other => other.whole()?,
     };
     Some(at_most(name, number))
 }
@@ -61,7 +61,7 @@ fn at_most(name: LimitName, number: u64) -> Limit {
 }
 
 /// A traffic limit in bytes (showbw), as MB.
-pub(super) fn traffic_limit(value: &Value) -> Option<Limit> {
+pub(super) fn traffic_limit(value: &Scalar<'_>) -> Option<Limit> {
     match read(LimitName::TrafficMb, value)? {
         Limit::Unlimited => Some(Limit::Unlimited),
         Limit::AtMost(bytes) => Some(Limit::AtMost(Bytes::new(bytes)?.whole_mb())),
@@ -69,9 +69,9 @@ pub(super) fn traffic_limit(value: &Value) -> Option<Limit> {
 }
 
 /// A disk limit in KiB (get_disk_usage), as MB; null is unlimited there.
-pub(super) fn disk_limit(value: &Value) -> Option<Limit> {
+pub(super) fn disk_limit(value: &Scalar<'_>) -> Option<Limit> {
     match value {
-        Value::Null => Some(Limit::Unlimited),
+        Scalar::Null => Some(Limit::Unlimited),
         value => match read(LimitName::DiskMb, value)? {
             Limit::Unlimited => Some(Limit::Unlimited),
             Limit::AtMost(kib) => Some(Limit::AtMost(Bytes::from_kib(kib)?.whole_mb())),
@@ -124,7 +124,7 @@ pub(super) fn package_limits(package: &Value) -> Limits {
 fn read_all(row: &Value, fields: &[(LimitName, &str)]) -> Limits {
     fields
         .iter()
-        .filter_map(|(name, field)| Some((*name, read(*name, row.get(field)?)?)))
+        .filter_map(|(name, field)| Some((*name, read(*name, &row.get(field)?.into())?)))
         .collect()
 }
 
@@ -184,10 +184,10 @@ mod tests {
             (json!(null), None),
             (json!("-1"), None),
         ] {
-            assert_eq!(read(disk, &value), limit, "{value}");
+            assert_eq!(read(disk, &(&value).into()), limit, "{value}");
         }
         assert_eq!(
-            read(LimitName::Domains, &json!("0")),
+            read(LimitName::Domains, &Scalar::Text("0".into())),
             Some(Limit::AtMost(0))
         );
     }
@@ -195,12 +195,15 @@ mod tests {
     #[test]
     fn bytes_and_kib_become_mb() {
         assert_eq!(
-            traffic_limit(&json!("104856551424")),
+            traffic_limit(&(&json!("104856551424")).into()),
             Some(Limit::AtMost(99_999))
         );
-        assert_eq!(traffic_limit(&json!(0)), Some(Limit::Unlimited));
-        assert_eq!(disk_limit(&json!(512_000)), Some(Limit::AtMost(500)));
-        assert_eq!(disk_limit(&json!(null)), Some(Limit::Unlimited));
+        assert_eq!(traffic_limit(&(&json!(0)).into()), Some(Limit::Unlimited));
+        assert_eq!(
+            disk_limit(&(&json!(512_000)).into()),
+            Some(Limit::AtMost(500))
+        );
+        assert_eq!(disk_limit(&(&json!(null)).into()), Some(Limit::Unlimited));
         assert_eq!(disk_used(&json!("14M")), Bytes::from_mb(14));
         assert_eq!(disk_used(&json!("none")), Some(Bytes::ZERO));
         assert_eq!(disk_used(&json!("*unknown*")), None);

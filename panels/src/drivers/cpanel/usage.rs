@@ -6,18 +6,18 @@ use hosting::{Month, Username};
 use serde_json::Value;
 
 use super::envelope::Done;
+use super::listings::TrafficList;
 use super::look::optional;
+use super::units;
 use super::wire::{Wire, lower};
-use super::{shapes, units};
-use crate::http::lenient;
 use crate::{AccountUsage, PanelError, UsageReport};
 
 /// All accounts.
 pub(super) async fn of_all(wire: &Wire, month: Month) -> Result<UsageReport, PanelError> {
-    let mut report = traffic(&wire.showbw(month).await?.done()?, month)?;
+    let mut report = traffic(wire.showbw(month).await?.done()?, month)?;
     // Disk use is an addition: a server too old for it, or a token without the right, still counts.
     match optional(wire.get_disk_usage().await?) {
-        Some(done) => merge_disk(&mut report, &done.data),
+        Some(done) => merge_disk(&mut report, done.data.accounts),
         None => {
             let why = "the panel did not give disk use";
             report.refused.push(("get_disk_usage".into(), why.into()));
@@ -33,7 +33,7 @@ pub(super) async fn of_one(
     month: Month,
 ) -> Result<UsageReport, PanelError> {
     let done = wire.showbw_of(user, Some(month)).await?.done()?;
-    let mut report = traffic(&done, month)?;
+    let mut report = traffic(done.reading(TrafficList::odd), month)?;
     report.accounts.retain(|row| row.username.same_as(user));
     if let Some(done) = optional(wire.accountsummary(user).await?) {
         let row = done.data.pointer("/acct/0").unwrap_or(&Value::Null);
@@ -47,22 +47,26 @@ pub(super) async fn of_one(
 }
 
 /// The rows of `showbw`. The same name may stand there twice, deleted and made anew in one month.
-fn traffic(done: &Done, month: Month) -> Result<UsageReport, PanelError> {
-    let told = |field: &str| done.data.get(field).and_then(lenient::signed);
-    let other = told("month").is_some_and(|told| told != i64::from(month.month()))
-        || told("year").is_some_and(|told| told != i64::from(month.year()));
+fn traffic(done: Done<TrafficList>, month: Month) -> Result<UsageReport, PanelError> {
+    let Done { data, reply, .. } = done;
+    let other = data
+        .month
+        .is_some_and(|told| told != i64::from(month.month()))
+        || data
+            .year
+            .is_some_and(|told| told != i64::from(month.year()));
     if other {
         let what = format!("the panel reported another month than {month}");
-        return Err(done.reply.unknown(what));
+        return Err(reply.unknown(what));
     }
-    let Some(rows) = done.data.get("acct") else {
-        return Err(done.reply.unknown("the answer holds no list of accounts"));
+    let Some(rows) = data.acct else {
+        return Err(reply.unknown("the answer holds no list of accounts"));
     };
-    let (mut accounts, mut refused) = (Vec::new(), Vec::new());
-    for row in lenient::items(rows) {
-        match shapes::usage(row) {
+    let (mut accounts, mut refused) = (Vec::with_capacity(rows.len()), Vec::new());
+    for row in rows {
+        match row {
             Ok(account) => accounts.push(account),
-            Err((name, why)) => refused.push((done.reply.redact_reason(&name), why)),
+            Err((name, why)) => refused.push((reply.redact_reason(&name), why)),
         }
     }
     Ok(UsageReport {
@@ -73,18 +77,13 @@ fn traffic(done: &Done, month: Month) -> Result<UsageReport, PanelError> {
 }
 
 /// Puts disk use on the living row of its account, or on a row of its own.
-fn merge_disk(report: &mut UsageReport, data: &Value) {
+fn merge_disk(report: &mut UsageReport, disks: Vec<AccountUsage>) {
     let living: HashMap<String, usize> = report
         .accounts
         .iter()
         .enumerate()
         .filter(|(_, row)| !row.deleted)
         .map(|(place, row)| (lower(&row.username), place))
-        .collect();
-    let rows = data.get("accounts").unwrap_or(&Value::Null);
-    let disks: Vec<AccountUsage> = lenient::items(rows)
-        .into_iter()
-        .filter_map(shapes::disk)
         .collect();
     for disk in disks {
         match living.get(&lower(&disk.username)) {

@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use hosting::{DomainName, Month, PackageName, Username};
 use secrecy::{ExposeSecret, SecretString};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::envelope::{self, Answer};
+use super::listings::{DiskList, TrafficList};
 use crate::http::{Body, Call, Effect, LISTING_CAP, Method, PanelClient, deadline};
 use crate::{PanelError, ServerSettings};
 
@@ -100,10 +103,10 @@ impl Wire {
     }
 
     /// Traffic of all accounts in that month.
-    pub(super) async fn showbw(&self, month: Month) -> Result<Answer, PanelError> {
+    pub(super) async fn showbw(&self, month: Month) -> Result<Answer<TrafficList>, PanelError> {
         let (year, month) = (month.year().to_string(), month.month().to_string());
-        self.list("showbw", &[("year", &year), ("month", &month)])
-            .await
+        let fields = [("year", year.as_str()), ("month", &month)];
+        self.listing("showbw", &fields, TrafficList::odd).await
     }
 
     /// Traffic of one account; without a month, of the panel's current one.
@@ -122,8 +125,9 @@ impl Wire {
         self.read("showbw", &fields, deadline::BULK).await
     }
 
-    pub(super) async fn get_disk_usage(&self) -> Result<Answer, PanelError> {
-        self.list("get_disk_usage", &[("cache_mode", "on")]).await
+    pub(super) async fn get_disk_usage(&self) -> Result<Answer<DiskList>, PanelError> {
+        let fields = [("cache_mode", "on")];
+        self.listing("get_disk_usage", &fields, DiskList::odd).await
     }
 
     /// `fields` hold the password, which is also named so that no text shows it.
@@ -261,6 +265,24 @@ impl Wire {
             ..Call::read(function, &path, &self.authorization)
         };
         self.send(call).await
+    }
+
+    /// A listing whose rows are read in place.
+    async fn listing<T: DeserializeOwned>(
+        &self,
+        function: &str,
+        fields: Fields<'_>,
+        odd: fn(&Value) -> T,
+    ) -> Result<Answer<T>, PanelError> {
+        let query = with_version(fields);
+        let path = path(function);
+        let call = Call {
+            query: &query,
+            deadline: deadline::BULK,
+            cap: LISTING_CAP,
+            ..Call::read(function, &path, &self.authorization)
+        };
+        envelope::open_listing(self.client.send(call).await?, Effect::Read, odd)
     }
 
     async fn list(&self, function: &str, fields: Fields<'_>) -> Result<Answer, PanelError> {

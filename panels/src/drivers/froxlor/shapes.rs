@@ -2,12 +2,15 @@
 //! holds the password hash, the two-factor secret and a private key: nothing else of it is kept.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::allowance::Allowance;
 use crate::http::lenient::{flag, items, signed, text, whole};
+use crate::http::{Object, Scalar};
 
 /// A customer: what `Customers.get`, `add`, `update`, `delete`, `unlock` and `move` answer with.
 #[derive(Debug, Clone, PartialEq)]
@@ -166,22 +169,39 @@ pub(super) struct Loose(pub(super) Option<i64>);
 
 impl<'de> Deserialize<'de> for Loose {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Value::deserialize(deserializer).map(|value| Self(signed(&value)))
+        Scalar::deserialize(deserializer).map(|value| Self(value.signed()))
     }
 }
 
 /// A list, or an object with numbers as keys, as PHP writes a list with gaps.
 fn traffic_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<TrafficRow>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum List {
-        Plain(Vec<TrafficRow>),
-        Sparse(std::collections::BTreeMap<String, TrafficRow>),
+    struct List;
+
+    impl<'de> Visitor<'de> for List {
+        type Value = Vec<TrafficRow>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut rows: A) -> Result<Self::Value, A::Error> {
+            let mut list = Vec::new();
+            while let Some(Object(row)) = rows.next_element()? {
+                list.push(row);
+            }
+            Ok(list)
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut rows: A) -> Result<Self::Value, A::Error> {
+            let mut list = Vec::new();
+            while let Some((_, row)) = rows.next_entry::<IgnoredAny, Object<_>>()? {
+                list.push(row.0);
+            }
+            Ok(list)
+        }
     }
-    List::deserialize(deserializer).map(|list| match list {
-        List::Plain(rows) => rows,
-        List::Sparse(rows) => rows.into_values().collect(),
-    })
+
+    deserializer.deserialize_any(List)
 }
 
 #[cfg(test)]
