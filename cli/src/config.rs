@@ -205,6 +205,12 @@ impl Settings {
                 "must be a day of the month from 1 to 28",
             ));
         }
+        if self.stats.spread_minutes > 1439 {
+            return Err(Failure::usage(
+                "stats.spread_minutes",
+                "must be 0 to 1439: a night stays on its date",
+            ));
+        }
         if self.retention.keys_months < self.retention.jobs_months {
             return Err(Failure::usage(
                 "retention.keys_months",

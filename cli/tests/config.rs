@@ -115,6 +115,11 @@ fn what_is_not_known_is_named() {
             &[],
             ["stats.close_day", "1 to 28"],
         ),
+        (
+            "[stats]\nspread_minutes = 1440",
+            &[],
+            ["stats.spread_minutes", "0 to 1439"],
+        ),
     ] {
         let text = refusal(file, environment);
         for word in words {

@@ -30,7 +30,7 @@ const BITE: u64 = 500;
 /// Statements in one round, so that other duties get their turn.
 const BITES: usize = 20;
 
-/// How long things are kept, and when months close.
+/// How long things are kept, when months close, and over which time nights are spread.
 #[derive(Debug, Clone)]
 pub struct Retention {
     /// Contents of jobs, attempts and events.
@@ -41,6 +41,8 @@ pub struct Retention {
     pub readings: Duration,
     /// The day of the following month on which a month closes, in the panel's time zone.
     pub close_day: u32,
+    /// The minutes over which the servers' nightly statistics are spread.
+    pub spread_minutes: u32,
 }
 
 impl Default for Retention {
@@ -51,6 +53,7 @@ impl Default for Retention {
             keys: Duration::from_secs(26 * MONTH),
             readings: Duration::from_secs(26 * MONTH),
             close_day: 5,
+            spread_minutes: 0,
         }
     }
 }
@@ -131,7 +134,9 @@ impl Cron {
         let mut made = 0;
         for server in self.enabled_servers().await? {
             let zone = zone_of(&server);
-            let night = match nights::last_night(zone, server.stats_at, now) {
+            let minutes =
+                nights::spread(server.stats_at, self.retention.spread_minutes, &server.name);
+            let night = match nights::last_night(zone, minutes, now) {
                 Ok(night) => night,
                 Err(error) => {
                     tracing::warn!(server = %server.name, failure = %error, "Server {} has no nightly statistics: {error}", server.name);

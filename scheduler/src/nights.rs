@@ -16,6 +16,30 @@ pub struct Night {
     pub at: i64,
 }
 
+/// The minutes after midnight at which a server's nights begin: its own, and a part of the window, always
+/// the same for one server, so that not all servers and the database are asked at one time. It stays on
+/// the date: a night is its date's.
+#[must_use]
+pub fn spread(stats_at: i32, window: u32, server: &str) -> i32 {
+    const LAST: i32 = 24 * 60 - 1;
+    // Minutes that are none stay as they are, and are refused where the night is worked out.
+    if !(0..LAST).contains(&stats_at) {
+        return stats_at;
+    }
+    let room = u32::try_from(LAST - stats_at).unwrap_or(0).min(window);
+    // FNV-1a: the same in every version and on every machine.
+    let hash = server
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+        });
+    // Names differ by their last letter, which such a hash alone hardly spreads (MurmurHash3's ending).
+    let hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    let hash = (hash ^ (hash >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+    let part = (hash ^ (hash >> 33)) % u64::from(room.max(1));
+    stats_at.saturating_add(i32::try_from(part).unwrap_or(0))
+}
+
 /// The schedule's settings cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a night cannot be told: {0}")]
@@ -240,6 +264,31 @@ mod tests {
         assert_eq!(
             texts("2026-03-09", Some("2026-02-27")),
             ["2026-03", "2026-02"]
+        );
+    }
+
+    #[test]
+    fn the_servers_are_spread_over_the_window_and_each_keeps_its_minute() {
+        let mut starts = vec![0_u32; 60];
+        for server in 0..6_000 {
+            let name = format!("web{server}.example.net");
+            let minute = spread(30, 60, &name);
+            assert_eq!(minute, spread(30, 60, &name));
+            starts[usize::try_from(minute - 30).unwrap()] += 1;
+        }
+        assert!(
+            starts.iter().all(|count| (60..=140).contains(count)),
+            "{starts:?}"
+        );
+        assert_eq!(spread(30, 0, "web1"), 30);
+        assert_eq!(spread(1439, 60, "web1"), 1439, "the date is not left");
+        let late: BTreeSet<i32> = (0..500)
+            .map(|n| spread(1430, 600, &n.to_string()))
+            .collect();
+        assert!(late.first() == Some(&1430) && late.last() == Some(&1438));
+        assert_eq!(
+            (spread(2000, 60, "web1"), spread(-5, 60, "web1")),
+            (2000, -5)
         );
     }
 

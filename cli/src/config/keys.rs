@@ -135,6 +135,10 @@ pub const KEYS: &[Key] = &[
         "Day of the month (1 to 28, the panel's time) on which the month before is closed.",
     ),
     Key::new(
+        "stats.spread_minutes",
+        "The nightly statistics of the servers begin spread over so many minutes after each one's own time, each server always at the same minute, and never after midnight. 0 to 1439; 0 = all at their time.",
+    ),
+    Key::new(
         "retention.jobs_months",
         "How long jobs, attempts and events are kept.",
     ),

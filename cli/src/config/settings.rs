@@ -133,6 +133,8 @@ pub struct Timing {
 pub struct Stats {
     /// The day of the month on which the month before is closed.
     pub close_day: u32,
+    /// The minutes over which the nightly statistics are spread.
+    pub spread_minutes: u32,
 }
 
 /// How long rows are kept.
@@ -182,7 +184,10 @@ impl Default for Settings {
                 webhook_ca: None,
             },
             timing: Timing { pace: 1.0 },
-            stats: Stats { close_day: 5 },
+            stats: Stats {
+                close_day: 5,
+                spread_minutes: 60,
+            },
             retention: Retention {
                 jobs_months: 13,
                 keys_months: 26,

@@ -81,6 +81,7 @@ pub(crate) async fn scheduler(
             keys: months(settings.retention.keys_months),
             readings: months(settings.retention.readings_months),
             close_day: settings.stats.close_day,
+            spread_minutes: settings.stats.spread_minutes,
         },
         metrics: super::metrics::recorder(),
         workers_ready,

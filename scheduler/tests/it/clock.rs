@@ -24,11 +24,19 @@ const HOUR: i64 = 3_600_000;
 const DAY: i64 = 24 * HOUR;
 
 fn cron(ledger: &Ledger) -> Cron {
+    spread_cron(ledger, 0)
+}
+
+/// One that spreads the nights over so many minutes.
+fn spread_cron(ledger: &Ledger, spread_minutes: u32) -> Cron {
     Cron::new(
         ledger.store.clone(),
         Doorbell::local(),
         Arc::clone(&ledger.keyring),
-        Retention::default(),
+        Retention {
+            spread_minutes,
+            ..Retention::default()
+        },
     )
 }
 
@@ -86,7 +94,7 @@ async fn a_year_of_nights_has_one_reading_a_date_in_every_time_zone() {
         servers.push((server, zone));
     }
     let (start, end) = (at(2026, 1, 1, 12), at(2026, 12, 31, 12));
-    let mut clock = cron(&ledger);
+    let mut clock = spread_cron(&ledger, 60);
     let mut now = start;
     while now <= end {
         clock.tick(now).await.unwrap();
@@ -111,6 +119,49 @@ async fn a_year_of_nights_has_one_reading_a_date_in_every_time_zone() {
             assert_eq!(read.len(), wanted.len(), "{zone} {night}: none twice");
             assert_eq!(read.into_iter().collect::<BTreeSet<_>>(), wanted, "{zone}");
         }
+    }
+}
+
+#[tokio::test]
+async fn the_servers_of_one_night_begin_over_the_window_and_each_once_whatever_it_becomes() {
+    let ledger = ledger().await;
+    let mut servers = Vec::new();
+    for index in 0..30 {
+        servers.push(old_server(&ledger, &format!("web{index}"), Tz::UTC, 60).await);
+    }
+    let (begin, minute) = (at(2026, 3, 10, 0), 60_000);
+    let mut clock = spread_cron(&ledger, 120);
+    clock.tick(begin).await.unwrap();
+    let mut starts = BTreeSet::new();
+    let mut made = 0;
+    for passed in 0..=180 {
+        let new = clock
+            .tick(begin + passed * minute)
+            .await
+            .unwrap()
+            .stats_jobs;
+        assert!(new == 0 || (60..180).contains(&passed), "{new} at {passed}");
+        if new > 0 {
+            starts.insert(passed);
+        }
+        made += new;
+    }
+    assert_eq!(made, servers.len());
+    assert!(starts.len() > 15, "{starts:?}");
+    // The window is set anew in the middle of a night, by one scheduler before the other.
+    for (day, window) in [(11, 0), (12, 700), (13, 30), (14, 1)] {
+        let mut other = spread_cron(&ledger, window);
+        for hour in 0..24 {
+            let now = at(2026, 3, day, hour);
+            other.tick(now).await.unwrap();
+            clock.tick(now).await.unwrap();
+        }
+    }
+    for server in servers {
+        let seen = nightly(&ledger.store, server.id).await;
+        let dates: BTreeSet<NaiveDate> = seen.iter().map(|(_, night)| *night).collect();
+        assert_eq!(seen.len(), dates.len(), "a night twice");
+        assert!(dates.len() >= 5, "{dates:?}");
     }
 }
 
