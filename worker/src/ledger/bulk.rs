@@ -131,44 +131,46 @@ pub(super) struct Wanted<'a> {
 }
 
 impl Wanted<'_> {
-    /// The rows with these numbers, locked in the list's order. It must be ascending: everybody locks so.
+    /// The rows with these numbers, found by the key's index and locked in the list's order. It must be
+    /// ascending: everybody locks so.
     pub(super) fn of(self, backend: DbBackend, list: &[i64]) -> Statement {
         let mut sql = Sql::new(backend);
-        let list = Cells::Ints(list.iter().copied().map(Some).collect());
-        let (table, key) = (self.table, format!("{}.{}", self.table, self.key));
-        sql.put(&format!("SELECT {} FROM ", self.columns));
+        let list = [Cells::Ints(list.iter().copied().map(Some).collect())];
+        let (columns, table) = (self.columns, self.table);
+        let same = format!("{table}.{} = t.c1", self.key);
         match backend {
+            // One look into the index for each number: what the planner thinks of a list that it does not
+            // know is wrong, and it reads the whole month of all servers instead. OFFSET keeps it from that.
             DbBackend::Postgres => {
-                sql.put(&format!("{table} WHERE {key} = ANY("));
-                sql.array(&list);
-                sql.put(")");
+                sql.put("SELECT found.* FROM ");
+                sql.rows(&list);
+                sql.put(&format!(
+                    " CROSS JOIN LATERAL (SELECT {columns} FROM {table} WHERE {same}"
+                ));
+                sql.condition(self.only);
+                // The weakest lock that keeps writers out: those who only refer to the row are not held up.
+                sql.put(" OFFSET 0");
+                sql.put(if self.locked {
+                    " FOR NO KEY UPDATE"
+                } else {
+                    ""
+                });
+                sql.put(") AS found");
             }
             // Read in the order of the join, the list first.
             DbBackend::MySql => {
-                sql.rows(&[list]);
-                sql.put(&format!(
-                    " STRAIGHT_JOIN {table} ON {key} = t.c1 WHERE true"
-                ));
+                sql.put(&format!("SELECT {columns} FROM "));
+                sql.rows(&list);
+                sql.put(&format!(" STRAIGHT_JOIN {table} ON {same} WHERE true"));
+                sql.condition(self.only);
+                sql.put(if self.locked { " FOR UPDATE" } else { "" });
             }
             _ => {
-                sql.rows(&[list]);
-                sql.put(&format!(" CROSS JOIN {table} WHERE {key} = t.c1"));
+                sql.put(&format!("SELECT {columns} FROM "));
+                sql.rows(&list);
+                sql.put(&format!(" CROSS JOIN {table} WHERE {same}"));
+                sql.condition(self.only);
             }
-        }
-        if let Some((condition, value)) = self.only {
-            let (before, after) = condition.split_once("{}").unwrap_or((condition, ""));
-            sql.put(" AND ");
-            sql.put(before);
-            sql.bind(value);
-            sql.put(after);
-        }
-        match (self.locked, backend) {
-            // The weakest lock that keeps writers out: those who only refer to the row are not held up.
-            (true, DbBackend::Postgres) => {
-                sql.put(&format!(" ORDER BY {key} FOR NO KEY UPDATE"));
-            }
-            (true, DbBackend::MySql) => sql.put(" FOR UPDATE"),
-            _ => {}
         }
         sql.statement()
     }
@@ -209,6 +211,18 @@ impl Sql {
             }
             _ => self.put("?"),
         }
+    }
+
+    /// What else must hold, with its one parameter.
+    fn condition(&mut self, only: Option<(&str, Value)>) {
+        let Some((condition, value)) = only else {
+            return;
+        };
+        let (before, after) = condition.split_once("{}").unwrap_or((condition, ""));
+        self.put(" AND ");
+        self.put(before);
+        self.bind(value);
+        self.put(after);
     }
 
     /// An array, sent as a text: then nobody on the way has to know arrays.
