@@ -14,6 +14,7 @@ pub mod job_event;
 pub mod schedule;
 pub mod secret;
 pub mod server;
+pub mod usage_day;
 pub mod usage_ledger;
 pub mod usage_month;
 pub mod usage_reading;

@@ -12,6 +12,7 @@ mod m0005_platform;
 mod m0006_secret;
 mod m0007_schedule;
 mod m0008_installation;
+mod m0010_usage_day;
 mod m0011_account_domain;
 mod schema;
 
@@ -30,6 +31,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0006_secret::Migration),
             Box::new(m0007_schedule::Migration),
             Box::new(m0008_installation::Migration),
+            Box::new(m0010_usage_day::Migration),
             Box::new(m0011_account_domain::Migration),
         ]
     }

@@ -19,4 +19,4 @@ pub use account::{
 pub use drivers::{DRIVERS, Driver, open};
 pub use error::{Detail, PanelError};
 pub use panel::{Panel, ServerCheck, ServerConfig, ServerPackage, ServerSettings};
-pub use usage::{AccountUsage, Counter, UsageReport};
+pub use usage::{AccountUsage, Counter, DayUsage, UsageReport};

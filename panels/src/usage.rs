@@ -1,5 +1,6 @@
 //! What accounts have used.
 
+use chrono::NaiveDate;
 use hosting::{Bytes, DomainName, Limit, Month, Username};
 
 /// How a panel counts traffic.
@@ -44,4 +45,16 @@ pub struct AccountUsage {
     pub disk: Option<Bytes>,
     /// The disk limit, in MB.
     pub disk_limit: Option<Limit>,
+    /// The panel's own figures of the month by its dates, as far as it has them; `None` = this panel keeps
+    /// none. A date stands there once.
+    pub days: Option<Vec<DayUsage>>,
+}
+
+/// What the panel counted on one of its dates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DayUsage {
+    /// The panel's date.
+    pub date: NaiveDate,
+    /// Traffic in bytes.
+    pub traffic: Bytes,
 }

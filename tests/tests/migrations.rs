@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 
 use entity::{
     account, api_token, attempt, billing_platform, installation, ip_address, job, job_event,
-    schedule, secret, server, usage_ledger, usage_month, usage_reading, webhook_endpoint,
+    schedule, secret, server, usage_day, usage_ledger, usage_month, usage_reading,
+    webhook_endpoint,
 };
 use migration::{Migrator, MigratorTrait};
 use sea_orm::prelude::ColumnType;
@@ -19,7 +20,7 @@ use sea_orm::{
 use tests::on_every_database;
 use tests::servers::{Kind, TestDatabase};
 
-const TABLES: [&str; 15] = [
+const TABLES: [&str; 16] = [
     "account",
     "api_token",
     "attempt",
@@ -31,6 +32,7 @@ const TABLES: [&str; 15] = [
     "schedule",
     "secret",
     "server",
+    "usage_day",
     "usage_ledger",
     "usage_month",
     "usage_reading",
@@ -152,6 +154,7 @@ on_every_database! {
         round_trip::<attempt::ActiveModel>(&connection).await;
         round_trip::<job_event::ActiveModel>(&connection).await;
         round_trip::<usage_reading::ActiveModel>(&connection).await;
+        round_trip::<usage_day::ActiveModel>(&connection).await;
         round_trip::<usage_ledger::ActiveModel>(&connection).await;
         round_trip::<usage_month::ActiveModel>(&connection).await;
         round_trip::<billing_platform::ActiveModel>(&connection).await;

@@ -35,6 +35,7 @@ fn row(name: &str, bytes: u64) -> AccountUsage {
         traffic_limit: None,
         disk: Bytes::from_mb(bytes),
         disk_limit: None,
+        days: None,
     }
 }
 

@@ -5,6 +5,7 @@
 //! time come one after the other, and the second finds nothing new.
 
 mod bulk;
+mod days;
 mod months;
 mod rows;
 mod run;

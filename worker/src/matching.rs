@@ -164,6 +164,7 @@ mod tests {
             traffic_limit: None,
             disk: None,
             disk_limit: None,
+            days: None,
         }
     }
 

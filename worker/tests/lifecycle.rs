@@ -369,6 +369,7 @@ fn usage(bytes: u64) -> AccountUsage {
         traffic_limit: None,
         disk: None,
         disk_limit: None,
+        days: None,
     }
 }
 

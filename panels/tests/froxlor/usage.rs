@@ -137,6 +137,38 @@ async fn two_rows_a_day_count_and_a_repeated_row_does_not() {
 }
 
 #[tokio::test]
+async fn days_are_the_dates_on_which_the_cron_ran_and_add_up_to_the_month() {
+    let on = |id: i64, day: Value, http: u64| {
+        let mut row = row(id, 3, &json!(http));
+        row["day"] = day;
+        row
+    };
+    let rows = [
+        on(1, json!("01"), 5),
+        on(2, json!(3), 10),
+        on(3, json!("03"), 20),
+        on(4, json!("31"), 100),
+        on(5, json!(null), 1000),
+    ];
+    let report = reported(listing(&rows)).await;
+    let acme = of(&report, "acme");
+    let days: Vec<(String, u64)> = acme
+        .days
+        .iter()
+        .flatten()
+        .map(|day| (day.date.to_string(), day.traffic.get()))
+        .collect();
+    assert_eq!(
+        days,
+        [("2026-11-01".to_owned(), 5), ("2026-11-03".to_owned(), 30)]
+    );
+    // There is no 31st of November; what has no day is still traffic of the month.
+    assert_eq!(acme.traffic, bytes(1135));
+    assert_eq!(report.refused.len(), 2);
+    assert_eq!(of(&report, "gracehost").days, Some(Vec::new()));
+}
+
+#[tokio::test]
 async fn traffic_of_nobody_who_is_listed_is_named_and_not_booked() {
     let rows = [
         row(1, 99, &json!(10)),

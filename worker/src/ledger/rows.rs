@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use chrono_tz::Tz;
 use entity::usage_month;
 use hosting::Bytes;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr};
 
 use super::bulk::Rows;
+use super::days;
 use super::months::{
     self, Before, in_mb, month_row, new_month, previous_figures, put_months, standing,
 };
@@ -47,6 +49,7 @@ pub(super) async fn write_chunk(
         .collect();
     let readings = write_readings(attempt, tx, run, &entries, now).await?;
     write_ledger(attempt, tx, run, &entries, &readings, now).await?;
+    days::write(tx, run, zone(attempt), taken, booked(&entries), &months).await?;
     let rows = booked(&entries).map(|(id, row, booking)| {
         let old = months.get(&id).cloned();
         let old = old.unwrap_or_else(|| new_month(id, run, now));
@@ -69,6 +72,14 @@ fn booked<'a>(
     entries
         .iter()
         .filter_map(|entry| Some((entry.row.account_id?, entry.row, entry.booking.as_ref()?)))
+}
+
+/// The panel's; its days are in it.
+fn zone(attempt: &Attempt<'_>) -> Tz {
+    let server = attempt.claimed.server.as_ref();
+    server
+        .and_then(|server| server.time_zone.parse().ok())
+        .unwrap_or(Tz::UTC)
 }
 
 /// Whether another figure has come since this one was asked for. A time that is still to come was written

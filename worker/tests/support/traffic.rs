@@ -24,6 +24,7 @@ pub fn row(name: &str, bytes: u64) -> AccountUsage {
         traffic_limit: Some(Limit::AtMost(10)),
         disk: Bytes::from_mb(3),
         disk_limit: Some(Limit::Unlimited),
+        days: None,
     }
 }
 

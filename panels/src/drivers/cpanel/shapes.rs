@@ -152,6 +152,7 @@ impl Traffic<'_> {
             traffic_limit: self.limit.as_ref().and_then(units::traffic_limit),
             disk: None,
             disk_limit: None,
+            days: None,
         })
     }
 }
@@ -196,6 +197,7 @@ impl Disk<'_> {
             traffic_limit: None,
             disk: used.and_then(Bytes::from_kib),
             disk_limit: self.blocks_limit.as_ref().and_then(units::disk_limit),
+            days: None,
         })
     }
 }

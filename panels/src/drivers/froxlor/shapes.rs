@@ -154,6 +154,8 @@ pub(super) struct TrafficRow {
     #[serde(default)]
     pub(super) month: Loose,
     #[serde(default)]
+    pub(super) day: Loose,
+    #[serde(default)]
     pub(super) http: Loose,
     #[serde(default)]
     pub(super) ftp_up: Loose,

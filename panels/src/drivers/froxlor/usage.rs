@@ -3,16 +3,21 @@
 //! Traffic comes as a row for each customer and run of the panel's nightly cron, in bytes; the month's total
 //! is their sum. `traffic_used` of a customer's record is not used: on the first of a month it still shows
 //! the month before. Disk use is as of the last cron.
+//!
+//! A row's date is the day on which the cron ran, mostly shortly after midnight: what it counts was used on
+//! the day before. The dates are handed on as the panel has them, so that they are those of its own pages
+//! and add up to its month.
 
 use std::collections::{BTreeMap, HashSet};
 
+use chrono::NaiveDate;
 use hosting::{Bytes, LimitName, Month};
 
 use super::envelope::{Got, Kind, Said};
 use super::read::{all_customers, customer_that_is};
 use super::shapes::{Customer, TrafficRow};
 use super::wire::Wire;
-use crate::{AccountKey, AccountUsage, PanelError, UsageReport};
+use crate::{AccountKey, AccountUsage, DayUsage, PanelError, UsageReport};
 
 /// In the place of a name, in [`UsageReport::refused`], for what concerns the whole report.
 const EVERYBODY: &str = "*";
@@ -69,8 +74,15 @@ fn nobody(month: Month) -> UsageReport {
     }
 }
 
+/// What a customer's rows come to.
+#[derive(Debug, Default)]
+struct Sum {
+    month: Bytes,
+    days: BTreeMap<NaiveDate, Bytes>,
+}
+
 /// A customer's sum, or why there is none.
-type Sums = BTreeMap<i64, Result<Bytes, String>>;
+type Sums = BTreeMap<i64, Result<Sum, String>>;
 
 fn report(month: Month, customers: &[Customer], rows: &[TrafficRow]) -> UsageReport {
     let mut refused = Vec::new();
@@ -78,14 +90,14 @@ fn report(month: Month, customers: &[Customer], rows: &[TrafficRow]) -> UsageRep
     let mut accounts = Vec::with_capacity(customers.len());
     for customer in customers {
         // No row is no reading, not zero: the cron writes one for everybody.
-        let traffic = match sums.remove(&customer.id).transpose() {
-            Ok(traffic) => traffic,
+        let sum = match sums.remove(&customer.id).transpose() {
+            Ok(sum) => sum,
             Err(why) => {
                 refused.push((customer.login.clone(), why));
                 continue;
             }
         };
-        match of(customer, traffic) {
+        match of(customer, sum) {
             Some(account) => accounts.push(account),
             None => refused.push((customer.login.clone(), "the login name is none".to_owned())),
         }
@@ -118,16 +130,40 @@ fn sums(month: Month, rows: &[TrafficRow], refused: &mut Vec<(String, String)>) 
         if (year, in_year) != asked || row.id.0.is_some_and(|id| !seen.insert(id)) {
             continue;
         }
-        let sum = sums.entry(customer).or_insert(Ok(Bytes::ZERO));
-        *sum = match (&*sum, bytes(row)) {
-            (Ok(sum), Some(more)) => sum
-                .checked_add(more)
-                .ok_or_else(|| "the traffic is more than can be counted".to_owned()),
-            (Ok(_), None) => Err("a traffic row that is not four amounts of bytes".to_owned()),
-            (Err(why), _) => Err(why.clone()),
-        };
+        let date = date_of(month, row);
+        if date.is_none() {
+            let why = "a traffic row without a day counts for its month only";
+            refused.push((format!("#{customer}"), why.to_owned()));
+        }
+        let sum = sums.entry(customer).or_insert_with(|| Ok(Sum::default()));
+        if let Ok(so_far) = sum
+            && let Err(why) = so_far.add(row, date)
+        {
+            *sum = Err(why.to_owned());
+        }
     }
     sums
+}
+
+/// The row's day; the zone is the panel's.
+fn date_of(month: Month, row: &TrafficRow) -> Option<NaiveDate> {
+    let day = u32::try_from(row.day.0?).ok()?;
+    NaiveDate::from_ymd_opt(month.year(), month.month(), day)
+}
+
+impl Sum {
+    /// A day has several rows when the cron ran more than once.
+    fn add(&mut self, row: &TrafficRow, date: Option<NaiveDate>) -> Result<(), &'static str> {
+        let more = bytes(row).ok_or("a traffic row that is not four amounts of bytes")?;
+        let grown = self.month.checked_add(more);
+        self.month = grown.ok_or("the traffic is more than can be counted")?;
+        if let Some(date) = date {
+            let day = self.days.entry(date).or_default();
+            // No day is more than its month, which could be counted.
+            *day = day.checked_add(more).unwrap_or(*day);
+        }
+        Ok(())
+    }
 }
 
 /// The row's four counters.
@@ -138,8 +174,13 @@ fn bytes(row: &TrafficRow) -> Option<Bytes> {
         .try_fold(Bytes::ZERO, |sum, more| sum.checked_add(more?))
 }
 
-fn of(customer: &Customer, traffic: Option<Bytes>) -> Option<AccountUsage> {
+fn of(customer: &Customer, sum: Option<Sum>) -> Option<AccountUsage> {
     let limits = customer.allowance.limits();
+    let traffic = sum.as_ref().map(|sum| sum.month);
+    let days = sum.map(|sum| sum.days).unwrap_or_default();
+    let days = days
+        .into_iter()
+        .map(|(date, traffic)| DayUsage { date, traffic });
     Some(AccountUsage {
         username: customer.login.parse().ok()?,
         domain: None,
@@ -149,5 +190,6 @@ fn of(customer: &Customer, traffic: Option<Bytes>) -> Option<AccountUsage> {
         traffic_limit: limits.get(LimitName::TrafficMb),
         disk: customer.disk_used_kib.and_then(Bytes::from_kib),
         disk_limit: limits.get(LimitName::DiskMb),
+        days: Some(days.collect()),
     })
 }
