@@ -74,6 +74,16 @@ impl Output {
         print(text.trim_end_matches('\n'));
     }
 
+    /// Writes a piece of an answer that comes in many.
+    ///
+    /// # Errors
+    /// Nobody reads it any more, or its disk is full.
+    pub fn bytes(&self, piece: &[u8]) -> std::io::Result<()> {
+        let mut out = std::io::stdout().lock();
+        out.write_all(piece)?;
+        out.flush()
+    }
+
     /// Prints rows under a header, or `none` when there are none.
     pub fn table(&self, header: &[&str], rows: Vec<Vec<String>>, none: &str) {
         if self.json {

@@ -111,6 +111,8 @@ pub(crate) struct TrafficView {
     ledger: Vec<LedgerView>,
     /// What the panel reported, oldest first.
     readings: Vec<ReadingView>,
+    /// Traffic by the panel's dates, oldest first; a date without any is not there.
+    days: Vec<DayView>,
 }
 
 /// An account's month.
@@ -157,6 +159,20 @@ pub(crate) struct ReadingView {
     read_at: String,
     /// `drop`, `reset`, `implausible`, `final`, `closed_month`, ...
     flag: Option<String>,
+}
+
+/// A day of an account.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct DayView {
+    /// The panel's date.
+    date: String,
+    traffic_bytes: i64,
+    /// `panel`: its own figure of the day; `derived`: what was booked at that day's readings.
+    source: String,
+    /// How many days it covers, this one as the last: more than 1 after nights without a reading.
+    span_days: i32,
+    /// When the last figure that went into it was read.
+    as_of: String,
 }
 
 /// An account's traffic: months, booked deltas, resets, corrections, readings.
@@ -215,11 +231,19 @@ impl TrafficView {
             read_at: rfc3339(row.read_at),
             flag: row.flag,
         });
+        let days = traffic.days.into_iter().map(|row| DayView {
+            date: row.date,
+            traffic_bytes: row.bytes,
+            source: row.source,
+            span_days: row.span_days,
+            as_of: rfc3339(row.as_of),
+        });
         Self {
             account: AccountRef::of(row),
             months: months.collect(),
             ledger: ledger.collect(),
             readings: readings.collect(),
+            days: days.collect(),
         }
     }
 }

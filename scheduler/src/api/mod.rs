@@ -2,6 +2,7 @@
 
 mod accounts;
 mod auth;
+mod export;
 mod extract;
 mod form;
 mod health;
@@ -29,6 +30,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::sync::Semaphore;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 
@@ -62,6 +64,8 @@ pub struct Parts {
     intake: Intake,
     waiters: Waiters,
     limits: Limits,
+    /// Places of exports.
+    exports: Arc<Semaphore>,
     metrics: Option<PrometheusHandle>,
     workers_ready: Option<ReadyProbe>,
 }
@@ -96,6 +100,7 @@ impl Api {
             keyring,
             waiters,
             limits: Limits::new(requests_a_second),
+            exports: Arc::new(Semaphore::new(export::AT_ONCE)),
             metrics: None,
             workers_ready: None,
         }))

@@ -12,11 +12,11 @@ use super::accounts::AccountView;
 use super::auth::Auth;
 use super::extract::Params;
 use super::jobs::page_size;
-use super::usage::{MonthQuery, ServerUsage};
+use super::usage::MonthQuery;
 use super::{Api, registry_problem};
 use crate::Problem;
 use crate::caller::{Caller, Scope};
-use crate::registry::{self, AccountFilter};
+use crate::registry::{self, AccountFilter, ServerUsage};
 use crate::times::rfc3339;
 
 /// A server.
@@ -317,7 +317,7 @@ pub(crate) async fn usage(
         ..AccountFilter::default()
     };
     let rows = registry::month_usage(&api.store, month, &filter).await?;
-    Ok(Json(rows.iter().map(ServerUsage::of).collect()))
+    Ok(Json(rows.iter().map(ServerUsage::from).collect()))
 }
 
 impl Api {

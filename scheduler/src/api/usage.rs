@@ -1,14 +1,13 @@
 //! A month's traffic over HTTP.
 
-use axum::Json;
 use axum::extract::State;
-use axum::http::header;
+use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use entity::server;
-use hosting::{Limit, Month};
-use serde::{Deserialize, Serialize};
+use hosting::Month;
+use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
@@ -16,8 +15,7 @@ use super::auth::Auth;
 use super::extract::Params;
 use crate::Problem;
 use crate::caller::Scope;
-use crate::registry::{self, AccountFilter, UsageRow};
-use crate::times::{rfc3339, whole_mb};
+use crate::registry::{AccountFilter, AccountMonth, Layout};
 
 /// Which month.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -28,46 +26,6 @@ pub(crate) struct MonthQuery {
     pub(crate) month: Option<String>,
 }
 
-/// An account's use, as billing platforms want it. What is not known is null, never zero.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct ServerUsage {
-    username: String,
-    domain: Option<String>,
-    reference: Option<String>,
-    /// Whole MB (2^20 bytes).
-    disk_mb: Option<u64>,
-    /// A number or `unlimited`.
-    #[schema(value_type = Option<Object>)]
-    disk_limit_mb: Option<Limit>,
-    /// Whole MB (2^20 bytes).
-    traffic_mb: Option<u64>,
-    /// A number or `unlimited`.
-    #[schema(value_type = Option<Object>)]
-    traffic_limit_mb: Option<Limit>,
-    /// When the last reading was taken.
-    as_of: Option<String>,
-    disk_bytes: Option<i64>,
-    traffic_bytes: Option<i64>,
-}
-
-impl ServerUsage {
-    pub(crate) fn of(row: &UsageRow) -> Self {
-        let bytes = row.usage.as_ref().map(|usage| usage.total_bytes);
-        Self {
-            username: row.account.username.clone(),
-            domain: row.account.domain.clone(),
-            reference: row.account.reference.clone(),
-            disk_mb: row.disk_bytes.map(whole_mb),
-            disk_limit_mb: row.disk_limit,
-            traffic_mb: bytes.map(whole_mb),
-            traffic_limit_mb: row.traffic_limit,
-            as_of: row.usage.as_ref().map(|usage| rfc3339(usage.as_of)),
-            disk_bytes: row.disk_bytes,
-            traffic_bytes: bytes,
-        }
-    }
-}
-
 /// Which month, and how it is written.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -75,61 +33,23 @@ impl ServerUsage {
 pub(crate) struct ExportQuery {
     /// `YYYY-MM`; if not set, the current one (UTC).
     month: Option<String>,
-    /// `json` (the usual) or `csv`.
+    /// `json` (the usual), `ndjson` (a JSON object for each line) or `csv`.
     format: Option<String>,
 }
 
 /// A month of all accounts.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "only the shape of what is sent piece by piece")]
 pub(crate) struct MonthUsage {
     month: String,
     /// By account.
     items: Vec<AccountMonth>,
 }
 
-/// An account's month with its overage.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct AccountMonth {
-    account_id: String,
-    server: String,
-    #[serde(flatten)]
-    usage: ServerUsage,
-    /// Beyond the limit; null when traffic or limit is not known.
-    overage_bytes: Option<i64>,
-    /// Whole MB (2^20 bytes).
-    overage_mb: Option<u64>,
-    /// How often the panel's counter began again.
-    resets: Option<i32>,
-    /// An operator should look.
-    flag: Option<String>,
-    /// What came in after the month was closed, not booked.
-    late_bytes: Option<i64>,
-    /// When it was closed.
-    closed_at: Option<String>,
-}
-
-impl AccountMonth {
-    fn of(row: &UsageRow) -> Self {
-        let overage = row.overage_bytes();
-        let month = row.usage.as_ref();
-        Self {
-            account_id: row.account.public_id.clone(),
-            server: row.server.clone(),
-            usage: ServerUsage::of(row),
-            overage_bytes: overage,
-            overage_mb: overage.map(whole_mb),
-            resets: month.map(|month| month.resets),
-            flag: month.and_then(|month| month.flag.clone()),
-            late_bytes: month.map(|month| month.late_bytes),
-            closed_at: month.and_then(|month| month.closed_at).map(rfc3339),
-        }
-    }
-}
-
 /// Every account's traffic and overage of a month.
 #[utoipa::path(
     get, path = "/v1/usage", tag = "usage", params(ExportQuery),
-    responses((status = 200, body = MonthUsage, description = "JSON, or CSV where asked for")),
+    responses((status = 200, body = MonthUsage, description = "JSON, NDJSON or CSV; a body that is cut off is not complete")),
 )]
 pub(crate) async fn month(
     State(api): State<Api>,
@@ -141,33 +61,27 @@ pub(crate) async fn month(
         Some(text) => month_of("month", text)?,
         None => month_now(&api, None).await?,
     };
-    let format = query.format.as_deref().unwrap_or("json");
-    if !["json", "csv"].contains(&format) {
-        return Err(Problem::field("format", "must be json or csv"));
-    }
+    let (layout, kind, ending) = match query.format.as_deref().unwrap_or("json") {
+        "json" => (Layout::JsonMonth, "application/json", "json"),
+        "ndjson" => (Layout::NdJson, "application/x-ndjson", "ndjson"),
+        "csv" => (Layout::Csv, "text/csv; charset=utf-8", "csv"),
+        _ => return Err(Problem::field("format", "must be json, ndjson or csv")),
+    };
     let filter = AccountFilter {
         platform_id: (!caller.sees_all()).then_some(caller.platform_id),
         servers: api.allowed_servers(&caller).await?,
         ..AccountFilter::default()
     };
-    let rows = registry::month_usage(&api.store, month, &filter).await?;
-    if format == "json" {
-        let items = rows.iter().map(AccountMonth::of).collect();
-        let month = month.to_string();
-        return Ok(Json(MonthUsage { month, items }).into_response());
+    let body = api.export(layout, month, &filter).await?;
+    let mut response = ([(header::CONTENT_TYPE, kind)], body).into_response();
+    if layout != Layout::JsonMonth {
+        let name = format!("attachment; filename=\"usage-{month}.{ending}\"");
+        let value = HeaderValue::try_from(name).map_err(|_| Problem::unavailable())?;
+        response
+            .headers_mut()
+            .insert(header::CONTENT_DISPOSITION, value);
     }
-    let text = registry::month_csv(&rows).map_err(|error| {
-        tracing::error!(failure = %error, "The month {month} could not be written as CSV: {error}");
-        Problem::unavailable()
-    })?;
-    let headers = [
-        (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
-        (
-            header::CONTENT_DISPOSITION,
-            format!("attachment; filename=\"usage-{month}.csv\""),
-        ),
-    ];
-    Ok((headers, text).into_response())
+    Ok(response)
 }
 
 pub(crate) fn month_of(field: &str, text: &str) -> Result<Month, Problem> {

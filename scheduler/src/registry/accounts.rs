@@ -1,6 +1,6 @@
 //! Accounts, and the traffic of one.
 
-use entity::{account, usage_ledger, usage_month, usage_reading};
+use entity::{account, usage_day, usage_ledger, usage_month, usage_reading};
 use hosting::Month;
 use jobs::AccountState;
 use jobs::store::{Store, StoreError};
@@ -107,6 +107,8 @@ pub struct Traffic {
     pub ledger: Vec<usage_ledger::Model>,
     /// What the panel reported, oldest first.
     pub readings: Vec<usage_reading::Model>,
+    /// By the panel's dates, oldest first.
+    pub days: Vec<usage_day::Model>,
 }
 
 /// Most rows of the ledger and of the readings that are told at once (a year of nights fits often).
@@ -122,6 +124,13 @@ pub async fn account_traffic(
     from: Month,
     to: Month,
 ) -> Result<Traffic, StoreError> {
+    let days = usage_day::Entity::find()
+        .filter(usage_day::Column::AccountId.eq(account_id))
+        .filter(usage_day::Column::Date.between(format!("{from}-01"), format!("{to}-31")))
+        .order_by_asc(usage_day::Column::Date)
+        .limit(MOST)
+        .all(store.reader())
+        .await?;
     let (from, to) = (from.to_string(), to.to_string());
     let months = usage_month::Entity::find()
         .filter(usage_month::Column::AccountId.eq(account_id))
@@ -147,5 +156,6 @@ pub async fn account_traffic(
         months,
         ledger,
         readings,
+        days,
     })
 }

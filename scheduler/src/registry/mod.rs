@@ -2,7 +2,10 @@
 //! traffic. Plain functions over the ledger, used by the API and the command line.
 
 mod accounts;
+mod export;
+mod lines;
 mod months;
+mod overage;
 mod platforms;
 mod removal;
 mod servers;
@@ -14,12 +17,15 @@ use jobs::store::StoreError;
 
 pub use accounts::{AccountFilter, Traffic};
 pub use accounts::{AccountPage, account_by_id, account_traffic, accounts, live_accounts};
+pub use export::{Export, ExportError, Layout};
+pub use lines::{AccountMonth, ServerUsage};
 pub use months::{Closed, close_month, open_months};
+pub use overage::{disk_limit, overage, reached, traffic_limit};
 pub use platforms::{OPERATOR_PLATFORM, add_platform, platform_named, platforms};
 pub use removal::{Removed, remove_server};
 pub use servers::{NewServer, ServerChange, add_server, server_named, servers, update_server};
 pub use tokens::{CreatedToken, NewToken, caller_of, create_token, revoke_token, tokens};
-pub use usage::{UsageRow, month_csv, month_usage};
+pub use usage::{MonthRounds, UsageRow, month_usage};
 pub use webhooks::{AddedWebhook, add_webhook, remove_webhook, rotate_webhook, webhooks};
 
 /// Why something could not be set up.

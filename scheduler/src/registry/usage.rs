@@ -1,15 +1,17 @@
-//! A month's traffic of many accounts, and its overage.
+//! A month's traffic of many accounts, read in rounds.
 
 use std::collections::BTreeMap;
 
 use entity::{account, server, usage_month, usage_reading};
-use hosting::{Bytes, Limit, LimitName, Limits, Month};
+use hosting::{Limit, Limits, Month};
 use jobs::AccountState;
 use jobs::store::{Store, StoreError};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use serde::Deserialize;
 
 use super::accounts::{AccountFilter, filtered};
-use crate::times::{limit_of, rfc3339, whole_mb};
+use super::overage::{disk_limit, overage, traffic_limit};
+use crate::times::limit_of;
 
 /// Accounts looked at in one round.
 const ROUND: u64 = 1000;
@@ -27,29 +29,151 @@ pub struct UsageRow {
     pub usage: Option<usage_month::Model>,
     /// The limit of its traffic in MB.
     pub traffic_limit: Option<Limit>,
-    /// Disk use in bytes at the last reading.
+    /// Disk use in bytes at the month's last reading that told it, or the account's latest.
     pub disk_bytes: Option<i64>,
+    /// When that reading was taken; `None` = not in this month.
+    pub disk_as_of: Option<i64>,
     /// The limit of its disk use in MB.
     pub disk_limit: Option<Limit>,
 }
 
 impl UsageRow {
+    /// What is booked, if a reading came in.
+    #[must_use]
+    pub fn used_bytes(&self) -> Option<i64> {
+        self.usage.as_ref().map(|usage| usage.total_bytes)
+    }
+
     /// Bytes beyond the limit; `None` when traffic or limit is not known.
     #[must_use]
     pub fn overage_bytes(&self) -> Option<i64> {
-        let used = self.usage.as_ref()?.total_bytes;
-        match self.traffic_limit? {
-            Limit::Unlimited => Some(0),
-            Limit::AtMost(mb) => {
-                let limit = Bytes::from_mb(mb).map_or(i64::MAX, Bytes::as_i64);
-                Some(used.saturating_sub(limit).max(0))
-            }
+        overage(self.used_bytes(), self.traffic_limit)
+    }
+}
+
+/// The month of every account of the filter that has a reading in it or is live, by account, at most so
+/// many at a time as one round has. The filter's `after`, `limit` and `state` are not used.
+///
+/// Each account comes once, as it stood when its round was read. A month that is closed does not change any
+/// more, so its rounds are one picture; those of an open month may lie before and after a booking.
+#[derive(Debug)]
+pub struct MonthRounds {
+    store: Store,
+    month: Month,
+    filter: AccountFilter,
+    servers: BTreeMap<i64, Server>,
+}
+
+/// What is told of an account's server.
+#[derive(Debug)]
+struct Server {
+    name: String,
+    packages: BTreeMap<String, Limits>,
+}
+
+impl MonthRounds {
+    /// Before the first round.
+    ///
+    /// # Errors
+    /// The ledger's.
+    pub async fn begin(
+        store: &Store,
+        month: Month,
+        filter: &AccountFilter,
+    ) -> Result<Self, StoreError> {
+        let servers = server::Entity::find().all(store.reader()).await?;
+        Ok(Self {
+            store: store.clone(),
+            month,
+            filter: AccountFilter {
+                after: None,
+                ..filter.clone()
+            },
+            servers: servers.into_iter().map(Server::of).collect(),
+        })
+    }
+
+    /// The next round; it may be empty. `None` = that was all.
+    ///
+    /// # Errors
+    /// The ledger's; the same round can be asked for again.
+    pub async fn next(&mut self) -> Result<Option<Vec<UsageRow>>, StoreError> {
+        let accounts = filtered(&self.filter)
+            .order_by_asc(account::Column::Id)
+            .limit(ROUND)
+            .all(self.store.reader())
+            .await?;
+        let Some(last) = accounts.last().map(|account| account.id) else {
+            return Ok(None);
+        };
+        let ids: Vec<i64> = accounts.iter().map(|row| row.id).collect();
+        let mut usage = months_of(&self.store, &ids, self.month).await?;
+        let mut disks = last_disks(&self.store, &ids, self.month).await?;
+        self.filter.after = Some(last);
+        let rows = accounts.into_iter().filter_map(|account| {
+            let booked = usage.remove(&account.id);
+            let disk = disks.remove(&account.id);
+            let wanted = booked.is_some() || is_live(&account);
+            wanted.then(|| self.row(account, booked, disk.as_ref()))
+        });
+        Ok(Some(rows.collect()))
+    }
+
+    fn row(
+        &self,
+        account: account::Model,
+        usage: Option<usage_month::Model>,
+        disk: Option<&usage_reading::Model>,
+    ) -> UsageRow {
+        let own: Limits = serde_json::from_str(&account.limits).unwrap_or_default();
+        let server = self.servers.get(&account.server_id);
+        let package = account.package.as_ref();
+        let package = package.and_then(|name| server?.packages.get(name));
+        let told = usage.as_ref().and_then(|usage| usage.traffic_limit_mb);
+        let disk_told = disk.and_then(|reading| reading.disk_limit_mb);
+        UsageRow {
+            traffic_limit: traffic_limit(&own, told.map(limit_of), package),
+            disk_bytes: disk
+                .and_then(|reading| reading.disk_bytes)
+                .or(account.disk_bytes),
+            disk_as_of: disk.map(|reading| reading.read_at),
+            disk_limit: disk_limit(&own, disk_told.map(limit_of), package),
+            server: server.map(|server| server.name.clone()).unwrap_or_default(),
+            account,
+            month: self.month,
+            usage,
         }
     }
 }
 
-/// The month of every account of the filter that has a reading in it or is live, by account.
-/// The filter's `after`, `limit` and `state` are not used: it is all of them.
+impl Server {
+    fn of(row: server::Model) -> (i64, Self) {
+        #[derive(Default, Deserialize)]
+        struct Config {
+            #[serde(default)]
+            packages: Vec<Package>,
+        }
+        #[derive(Deserialize)]
+        struct Package {
+            name: String,
+            #[serde(default)]
+            limits: Limits,
+        }
+        let config: Config = row
+            .config
+            .as_deref()
+            .and_then(|config| serde_json::from_str(config).ok())
+            .unwrap_or_default();
+        let packages = config.packages.into_iter();
+        let server = Self {
+            name: row.name,
+            packages: packages.map(|one| (one.name, one.limits)).collect(),
+        };
+        (row.id, server)
+    }
+}
+
+/// All of a server's or an account's at once, where they are few: [`MonthRounds`] put together.
 ///
 /// # Errors
 /// The ledger's.
@@ -58,67 +182,12 @@ pub async fn month_usage(
     month: Month,
     filter: &AccountFilter,
 ) -> Result<Vec<UsageRow>, StoreError> {
-    let names: BTreeMap<i64, String> = server::Entity::find()
-        .all(store.reader())
-        .await?
-        .into_iter()
-        .map(|row| (row.id, row.name))
-        .collect();
+    let mut rounds = MonthRounds::begin(store, month, filter).await?;
     let mut rows = Vec::new();
-    let mut round = AccountFilter {
-        after: None,
-        ..filter.clone()
-    };
-    loop {
-        let accounts = filtered(&round)
-            .order_by_asc(account::Column::Id)
-            .limit(ROUND)
-            .all(store.reader())
-            .await?;
-        let Some(last) = accounts.last() else {
-            return Ok(rows);
-        };
-        round.after = Some(last.id);
-        let ids: Vec<i64> = accounts.iter().map(|row| row.id).collect();
-        let mut usage = months_of(store, &ids, month).await?;
-        let mut readings = last_readings(store, &ids, month).await?;
-        for account in accounts {
-            let booked = usage.remove(&account.id);
-            if booked.is_none() && !is_live(&account) {
-                continue;
-            }
-            let server = names.get(&account.server_id).cloned().unwrap_or_default();
-            let reading = readings.remove(&account.id);
-            rows.push(row(account, server, month, booked, reading.as_ref()));
-        }
+    while let Some(round) = rounds.next().await? {
+        rows.extend(round);
     }
-}
-
-fn row(
-    account: account::Model,
-    server: String,
-    month: Month,
-    usage: Option<usage_month::Model>,
-    reading: Option<&usage_reading::Model>,
-) -> UsageRow {
-    let overrides: Limits = serde_json::from_str(&account.limits).unwrap_or_default();
-    let told = usage.as_ref().and_then(|usage| usage.traffic_limit_mb);
-    UsageRow {
-        traffic_limit: told
-            .map(limit_of)
-            .or_else(|| overrides.get(LimitName::TrafficMb)),
-        disk_bytes: reading
-            .and_then(|reading| reading.disk_bytes)
-            .or(account.disk_bytes),
-        disk_limit: reading
-            .and_then(|reading| reading.disk_limit_mb)
-            .map(limit_of)
-            .or_else(|| overrides.get(LimitName::DiskMb)),
-        account,
-        server,
-        month,
-        usage,
-    }
+    Ok(rows)
 }
 
 fn is_live(account: &account::Model) -> bool {
@@ -143,7 +212,8 @@ async fn months_of(
     Ok(rows.into_iter().map(|row| (row.account_id, row)).collect())
 }
 
-async fn last_readings(
+/// The newest readings that tell disk use, which is a figure of its own: it is never part of the traffic.
+async fn last_disks(
     store: &Store,
     accounts: &[i64],
     month: Month,
@@ -153,6 +223,7 @@ async fn last_readings(
         .column_as(usage_reading::Column::Id.max(), "newest")
         .filter(usage_reading::Column::AccountId.is_in(accounts.iter().copied()))
         .filter(usage_reading::Column::Month.eq(month.to_string()))
+        .filter(usage_reading::Column::DiskBytes.is_not_null())
         .group_by(usage_reading::Column::AccountId)
         .into_tuple()
         .all(store.reader())
@@ -168,92 +239,4 @@ async fn last_readings(
         .into_iter()
         .filter_map(|row| row.account_id.map(|id| (id, row)))
         .collect())
-}
-
-/// The month as CSV with a header line. Text that a spreadsheet would take for a formula begins with an
-/// apostrophe.
-///
-/// # Errors
-/// Never in practice: it is written to memory.
-pub fn month_csv(rows: &[UsageRow]) -> Result<String, csv::Error> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record([
-        "month",
-        "server",
-        "username",
-        "domain",
-        "reference",
-        "account_id",
-        "traffic_bytes",
-        "traffic_mb",
-        "traffic_limit_mb",
-        "overage_bytes",
-        "overage_mb",
-        "disk_mb",
-        "resets",
-        "flag",
-        "late_bytes",
-        "closed_at",
-        "as_of",
-    ])?;
-    for row in rows {
-        let usage = row.usage.as_ref();
-        let number = |value: Option<i64>| value.map(|n| n.to_string()).unwrap_or_default();
-        let time = |value: Option<i64>| value.map(rfc3339).unwrap_or_default();
-        let bytes = usage.map(|usage| usage.total_bytes);
-        let overage = row.overage_bytes();
-        let mb = |bytes: Option<i64>| bytes.map(|n| whole_mb(n).to_string()).unwrap_or_default();
-        writer.write_record([
-            row.month.to_string(),
-            plain(&row.server),
-            plain(&row.account.username),
-            plain(row.account.domain.as_deref().unwrap_or_default()),
-            plain(row.account.reference.as_deref().unwrap_or_default()),
-            row.account.public_id.clone(),
-            number(bytes),
-            mb(bytes),
-            row.traffic_limit
-                .map(|limit| limit.to_string())
-                .unwrap_or_default(),
-            number(overage),
-            mb(overage),
-            mb(row.disk_bytes),
-            usage.map(|u| u.resets.to_string()).unwrap_or_default(),
-            usage.and_then(|u| u.flag.clone()).unwrap_or_default(),
-            number(usage.map(|u| u.late_bytes)),
-            time(usage.and_then(|u| u.closed_at)),
-            time(usage.map(|u| u.as_of)),
-        ])?;
-    }
-    let bytes = writer
-        .into_inner()
-        .map_err(|error| csv::Error::from(error.into_error()))?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
-}
-
-/// OWASP's rule for CSV: what begins like a formula is made text.
-fn plain(text: &str) -> String {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        format!("'{text}")
-    } else {
-        text.to_owned()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_formula_becomes_text() {
-        for (text, safe) in [
-            ("=1+1", "'=1+1"),
-            ("+49", "'+49"),
-            ("-x", "'-x"),
-            ("@SUM(A1)", "'@SUM(A1)"),
-            ("whmcs:42", "whmcs:42"),
-        ] {
-            assert_eq!(plain(text), safe);
-        }
-    }
 }

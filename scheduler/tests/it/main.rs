@@ -5,6 +5,7 @@
 mod auth;
 mod clock;
 mod form;
+mod export;
 mod intake;
 mod looking;
 mod secrets;

@@ -29,6 +29,7 @@ impl Meter {
             traffic_limit: None,
             disk: Bytes::new(*disk),
             disk_limit: None,
+            days: None,
         });
         *self.0.lock().expect("nobody panicked") = rows.collect();
     }

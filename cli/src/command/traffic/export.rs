@@ -2,10 +2,9 @@
 
 use clap::{Args, ValueEnum};
 use hosting::Month;
-use scheduler::registry;
-use serde_json::Value;
+use scheduler::registry::{self, Layout, MonthRounds};
 
-use super::rows::{usage, value};
+use super::rows::filter;
 use crate::App;
 use crate::error::Failure;
 use crate::start::{Patience, ledger};
@@ -18,7 +17,7 @@ pub(super) struct Export {
     /// Only of this server
     #[arg(long)]
     server: Option<String>,
-    /// As what
+    /// As what: ndjson is a JSON object for each line
     #[arg(long, value_enum, default_value_t = Format::Csv)]
     format: Format,
 }
@@ -27,21 +26,35 @@ pub(super) struct Export {
 enum Format {
     Csv,
     Json,
+    Ndjson,
+}
+
+impl From<Format> for Layout {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Csv => Layout::Csv,
+            Format::Json => Layout::JsonList,
+            Format::Ndjson => Layout::NdJson,
+        }
+    }
 }
 
 impl Export {
+    /// Written while it is read: what it takes of memory does not grow with the accounts.
     pub(super) async fn run(self, app: &App) -> Result<(), Failure> {
         let store = ledger(&app.config.settings, Patience::None).await?;
-        let rows = usage(&store, self.month, self.server.as_deref()).await?;
-        match self.format {
-            Format::Csv => app.out.raw(
-                &registry::month_csv(&rows).map_err(|error| Failure::work(error.to_string()))?,
-            ),
-            Format::Json => {
-                let values: Vec<Value> = rows.iter().map(value).collect();
-                app.out.document(&values);
-            }
+        let filter = filter(&store, self.server.as_deref()).await?;
+        let mut rounds = MonthRounds::begin(&store, self.month, &filter).await?;
+        let mut export = registry::Export::new(self.format.into(), self.month);
+        let cut_off = |error: &dyn std::fmt::Display| {
+            Failure::work(format!("the export is cut off here: {error}"))
+        };
+        let head = export.begin().map_err(|error| cut_off(&error))?;
+        app.out.bytes(&head).map_err(|error| cut_off(&error))?;
+        while let Some(rows) = rounds.next().await.map_err(|error| cut_off(&error))? {
+            let piece = export.rows(&rows).map_err(|error| cut_off(&error))?;
+            app.out.bytes(&piece).map_err(|error| cut_off(&error))?;
         }
-        Ok(())
+        app.out.bytes(export.end()).map_err(|error| cut_off(&error))
     }
 }

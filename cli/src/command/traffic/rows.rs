@@ -13,16 +13,20 @@ pub(super) async fn usage(
     month: Month,
     server: Option<&str>,
 ) -> Result<Vec<UsageRow>, Failure> {
+    let filter = filter(store, server).await?;
+    Ok(registry::month_usage(store, month, &filter).await?)
+}
+
+/// All accounts, or those of that server.
+pub(super) async fn filter(store: &Store, server: Option<&str>) -> Result<AccountFilter, Failure> {
     let servers = match server {
         Some(name) => Some(vec![registry::server_named(store, name).await?.id]),
         None => None,
     };
-    let filter = AccountFilter {
+    Ok(AccountFilter {
         servers,
-        limit: u64::from(u32::MAX),
         ..AccountFilter::default()
-    };
-    Ok(registry::month_usage(store, month, &filter).await?)
+    })
 }
 
 pub(super) fn value(row: &UsageRow) -> Value {
@@ -38,6 +42,7 @@ pub(super) fn value(row: &UsageRow) -> Value {
         "traffic_limit_mb": row.traffic_limit,
         "overage_bytes": row.overage_bytes(),
         "disk_bytes": row.disk_bytes,
+        "disk_as_of": row.disk_as_of.map(stamp),
         "resets": usage.map(|usage| usage.resets),
         "flag": usage.and_then(|usage| usage.flag.clone()),
         "late_bytes": usage.map(|usage| usage.late_bytes),
