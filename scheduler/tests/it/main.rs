@@ -4,8 +4,8 @@
 
 mod auth;
 mod clock;
-mod form;
 mod export;
+mod form;
 mod intake;
 mod looking;
 mod secrets;
