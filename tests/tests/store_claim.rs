@@ -119,6 +119,19 @@ on_every_database! {
         assert_eq!(world.won(&ids[3..4]).await, ids[3..4], "never more than were asked for");
     }
 
+    async fn the_oldest_create_gets_the_only_place_for_creates(db: &TestDatabase) {
+        let world = World::new(db).await;
+        world.change_server(world.server, |server| {
+            server.max_jobs = Set(9);
+            server.max_creates = Set(1);
+        }).await;
+        let mut ids = Vec::new();
+        for name in ["a1", "b1", "c1"] {
+            ids.push(world.submit(world.create(name)).await.job.id);
+        }
+        assert_eq!(world.won(&ids[2..]).await, ids[..1]);
+    }
+
     async fn a_paused_server_gets_no_jobs_until_it_is_resumed(db: &TestDatabase) {
         let world = World::new(db).await;
         let ids = unlocks(&world, 0..2).await;

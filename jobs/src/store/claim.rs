@@ -438,9 +438,15 @@ async fn waiting_longer(
             let wanted = asked
                 .iter()
                 .filter(|row| row.server_id == Some(*server_id) && row.lane == lane.number());
-            let wanted = wanted.count() as u64;
-            let places = room.places(lane);
-            if open && places > 0 && wanted > 0 && wanted >= places {
+            let creates = wanted
+                .clone()
+                .filter(|row| row.kind == JobKind::Create.name());
+            // Creates have fewer places, and run short of them while others have plenty.
+            let scarce =
+                |wanted: usize, places: u64| wanted > 0 && places > 0 && wanted as u64 >= places;
+            let scarce = scarce(wanted.count(), room.places(lane))
+                || scarce(creates.count(), room.places_for_creates());
+            if open && scarce {
                 let places = Places::of(*server_id, room, lane);
                 older.extend(ready_on(tx, &[places], lane, now).await?);
             }
