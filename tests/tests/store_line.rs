@@ -160,6 +160,38 @@ on_every_database! {
         assert_eq!(world.ready().await, [suspend]);
     }
 
+    async fn another_create_after_a_failed_one_may_have_another_domain_and_name(db: &TestDatabase) {
+        let world = World::new(db).await;
+        let (account, [create, ..]) = create_and_two_more(&world).await;
+        let neighbour = world.submit(world.create("other")).await.job;
+        let renamed = |name: &str| {
+            let mut job = world.create(name);
+            if let Target::New { reference, .. } = &mut job.target {
+                *reference = "billing:acme".parse().ok();
+            }
+            job
+        };
+        let refused = |job| async { world.store.submit(&[job]).await.expect("answered").0.remove(0).is_err() };
+        assert!(refused(renamed("acme2")).await, "it may still be made");
+        world.run(create, Outcome::Failed).await;
+        assert!(refused(renamed("other")).await, "the name is another account's");
+        let again = world.submit(renamed("acme2")).await.job;
+        assert_eq!(again.account_id, Some(account));
+        let row = world.account_row(account).await;
+        assert_eq!((row.username.as_str(), row.domain.as_deref()), ("acme2", Some("acme2.example.com")));
+        assert_eq!(row.state, AccountState::Requested.name());
+        assert!(refused(renamed("acme3")).await, "it is under way again");
+        // The name that it does not have any more is free.
+        let mut free = world.create("acme");
+        if let Target::New { reference, .. } = &mut free.target {
+            *reference = None;
+        }
+        let freed = world.submit(free).await.job;
+        assert_ne!(freed.account_id, Some(account));
+        assert_ne!(neighbour.account_id, Some(account));
+        assert_eq!(world.store.repair().await.expect("answered"), [], "nothing is broken");
+    }
+
     async fn a_terminate_passes_a_failed_create(db: &TestDatabase) {
         let world = World::new(db).await;
         let (account, [create, suspend, unlock]) = create_and_two_more(&world).await;

@@ -10,6 +10,7 @@ use sea_orm::{
 use super::super::secrets::{NewSecret, put_secrets};
 use super::super::{accounts, padded};
 use super::row::row;
+use super::subject::{has_failed, same_account};
 use super::{NewJob, Refusal, Submitted, Target};
 use crate::{AccountState, JobKind, JobSpec};
 
@@ -119,6 +120,30 @@ impl<'a> Intake<'a> {
         }
     }
 
+    /// Between the look and the lock another create may have begun on an account that had failed: then the
+    /// account has that one's domain and name.
+    pub(super) fn refuse_others(&mut self, accounts: &BTreeMap<i64, account::Model>) {
+        let checked: Vec<(usize, Refusal)> = self
+            .going_in()
+            .filter_map(|(index, job)| {
+                let row = accounts.get(&self.account[index]?)?;
+                let (JobSpec::Create(create), Target::New { username, .. }, Some(server_id)) =
+                    (&job.spec, &job.target, job.server_id)
+                else {
+                    return None;
+                };
+                if has_failed(row) {
+                    return None;
+                }
+                let same = same_account(row, server_id, username.as_ref(), create);
+                Some((index, same.err()?))
+            })
+            .collect();
+        for (index, refusal) in checked {
+            self.refused[index] = Some(refusal);
+        }
+    }
+
     /// The changing jobs that stand in their account's line at once, as they were given. Those for later
     /// disturb nobody yet.
     pub(super) fn joins_line(&self, now: i64) -> Vec<(usize, i64)> {
@@ -162,10 +187,15 @@ impl<'a> Intake<'a> {
             if self.made.contains(&id) {
                 continue;
             }
-            account::Entity::update_many()
+            let mut update = account::Entity::update_many()
                 .col_expr(
                     account::Column::State,
                     Expr::value(AccountState::Requested.name()),
+                )
+                .col_expr(account::Column::Domain, Expr::value(create.domain.as_str()))
+                .col_expr(
+                    account::Column::Email,
+                    Expr::value(create.email.as_ref().map(ToString::to_string)),
                 )
                 .col_expr(
                     account::Column::Package,
@@ -178,7 +208,16 @@ impl<'a> Intake<'a> {
                 .col_expr(
                     account::Column::Panel,
                     Expr::value(accounts::json(&create.panel)),
-                )
+                );
+            if let (Target::New { username, .. }, Some(server_id)) = (&job.target, job.server_id)
+                && let Some(name) = username
+            {
+                let key = accounts::live_key(server_id, name.as_str());
+                update = update
+                    .col_expr(account::Column::Username, Expr::value(name.as_str()))
+                    .col_expr(account::Column::LiveKey, Expr::value(key));
+            }
+            update
                 .filter(account::Column::Id.eq(id))
                 .filter(account::Column::State.eq(AccountState::Failed.name()))
                 .exec(tx)

@@ -145,6 +145,7 @@ impl Store {
         let accounts = line::lock_accounts(tx, &ids).await?;
         intake.answer_known_keys(tx).await?;
         intake.refuse_gone(&accounts);
+        intake.refuse_others(&accounts);
         let mut superseded = Vec::new();
         for (index, account_id) in intake.joins_line(now) {
             let joiner = line::Joiner {

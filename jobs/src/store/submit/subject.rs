@@ -33,6 +33,11 @@ impl Intake<'_> {
         if let Some(reference) = reference
             && let Some(row) = by_reference(tx, job.platform_id, reference).await?
         {
+            if has_failed(&row) && row.server_id == server_id {
+                return Ok(free_name(tx, &row, username.as_ref())
+                    .await?
+                    .map(|()| row.id));
+            }
             return Ok(same_account(&row, server_id, username.as_ref(), create).map(|()| row.id));
         }
         if let Some(name) = username
@@ -126,8 +131,31 @@ async fn by_name(
         .await
 }
 
+/// Nothing of it is on the panel, so that another go at it may have another domain and another name.
+pub(super) fn has_failed(row: &account::Model) -> bool {
+    row.state == AccountState::Failed.name()
+}
+
+/// Whether an account that is not made yet may have that name.
+async fn free_name(
+    tx: &impl ConnectionTrait,
+    row: &account::Model,
+    username: Option<&Username>,
+) -> Result<Result<(), Refusal>, DbErr> {
+    let Some(name) = username else {
+        return Ok(Ok(()));
+    };
+    let holder = by_name(tx, row.server_id, name).await?;
+    Ok(match holder {
+        Some(holder) if holder.id != row.id => Err(Refusal::AccountTaken(format!(
+            "account.username `{name}` is taken on this server by another account"
+        ))),
+        _ => Ok(()),
+    })
+}
+
 /// A create for a live reference: the same account, or a conflict.
-fn same_account(
+pub(super) fn same_account(
     row: &account::Model,
     server_id: i64,
     username: Option<&Username>,
