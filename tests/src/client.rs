@@ -66,6 +66,14 @@ impl Client {
         .await
     }
 
+    /// POST of a form to that address, with what stands in it as credentials: status and text.
+    pub async fn post_form(&self, address: reqwest::Url, fields: &[(&str, &str)]) -> (u16, String) {
+        let request = self.http.post(address).form(fields);
+        let answer = request.send().await.expect("the API answers");
+        let status = answer.status().as_u16();
+        (status, answer.text().await.expect("an answer has a body"))
+    }
+
     /// Puts a job in; returns its id.
     ///
     /// # Panics

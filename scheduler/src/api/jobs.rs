@@ -38,7 +38,7 @@ pub(crate) struct Wait {
 }
 
 impl Wait {
-    fn patience(&self) -> Result<Option<Duration>, Problem> {
+    pub(crate) fn patience(&self) -> Result<Option<Duration>, Problem> {
         match self.wait {
             Some(seconds) if seconds > LONGEST_WAIT => {
                 Err(Problem::field("wait", "must be 0 to 60 seconds"))

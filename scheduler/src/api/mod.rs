@@ -5,6 +5,7 @@ mod auth;
 mod export;
 mod extract;
 mod form;
+mod forms;
 mod health;
 mod jobs;
 mod limits;
@@ -131,6 +132,7 @@ impl Api {
                 "/v1/jobs/batch",
                 post(jobs::submit_batch).layer(DefaultBodyLimit::max(BATCH_BODY)),
             )
+            .route("/v1/forms/{kind}", post(forms::submit))
             .route("/v1/jobs/replay", post(operate::replay_many))
             .route("/v1/jobs/cancel", post(operate::cancel_many))
             .route("/v1/jobs/{id}", get(jobs::one))
@@ -250,6 +252,7 @@ pub(crate) fn registry_problem(error: RegistryError) -> Problem {
     paths(
         jobs::submit,
         jobs::submit_batch,
+        forms::submit,
         jobs::one,
         jobs::list,
         operate::replay_one,

@@ -79,7 +79,7 @@ pub(super) fn kind_of(caller: &Caller, request: &JobRequest) -> Result<JobKind, 
 }
 
 /// The fields of `account` that a kind uses besides those that name it.
-fn uses(kind: JobKind) -> &'static [&'static str] {
+pub(crate) fn uses(kind: JobKind) -> &'static [&'static str] {
     match kind {
         JobKind::Create => &[
             "email",

@@ -23,6 +23,7 @@ use serde_json::Value;
 use crate::Problem;
 use crate::caller::Caller;
 use crate::discreet::Unsaid;
+pub(crate) use check::uses;
 use check::{Checked, Checker, Stop};
 pub(crate) use request::typed;
 pub use request::{AccountRequest, JobRequest, Password};

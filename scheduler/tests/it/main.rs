@@ -6,6 +6,7 @@ mod auth;
 mod clock;
 mod export;
 mod form;
+mod forms;
 mod intake;
 mod looking;
 mod secrets;
