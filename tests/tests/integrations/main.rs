@@ -1,0 +1,18 @@
+//! The drop-in modules of `integrations/`, installed and run in their real runtimes against a real `hostler serve`
+//! with a pretend panel. The programs beside this file hold only what a platform gives to a module and does with its
+//! answers; whether something was done is asked of the panel.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
+
+mod billmanager;
+mod blesta;
+mod fossbilling;
+mod full_length;
+mod platform;
+mod scene;
+mod whmcs;
+mod wisecp;
