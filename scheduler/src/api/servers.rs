@@ -3,7 +3,8 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use entity::server;
-use hosting::PanelRules;
+use hosting::{PanelRules, Reference};
+use jobs::store::Selector;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -12,7 +13,6 @@ use super::accounts::AccountView;
 use super::auth::Auth;
 use super::extract::Params;
 use super::jobs::page_size;
-use super::usage::MonthQuery;
 use super::{Api, registry_problem};
 use crate::Problem;
 use crate::caller::{Caller, Scope};
@@ -276,6 +276,7 @@ pub(crate) async fn accounts(
         platform_id: (!caller.sees_all()).then_some(caller.platform_id),
         servers: Some(vec![server.id]),
         state,
+        id: None,
         after: after.map(|row| row.id),
         limit: page_size(query.limit)?,
     };
@@ -293,17 +294,28 @@ pub(crate) async fn accounts(
     Ok(Json(AccountList { items, next_cursor }))
 }
 
+/// Which month, and of which accounts.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct UsageQuery {
+    /// `YYYY-MM`; if not set, the current one in the panel's time zone.
+    month: Option<String>,
+    /// Only of the live account with this reference.
+    reference: Option<String>,
+}
+
 /// The month's use of all the platform's accounts on a server, in one call.
 #[utoipa::path(
     get, path = "/v1/servers/{name}/usage", tag = "usage",
-    params(("name" = String, Path, description = "The server"), MonthQuery),
+    params(("name" = String, Path, description = "The server"), UsageQuery),
     responses((status = 200, body = Vec<ServerUsage>)),
 )]
 pub(crate) async fn usage(
     State(api): State<Api>,
     Auth(caller): Auth,
     Path(name): Path<String>,
-    Params(query): Params<MonthQuery>,
+    Params(query): Params<UsageQuery>,
 ) -> Result<Json<Vec<ServerUsage>>, Problem> {
     caller.need(Scope::Traffic)?;
     let server = api.server_of(&caller, &name).await?;
@@ -311,9 +323,17 @@ pub(crate) async fn usage(
         Some(text) => super::usage::month_of("month", text)?,
         None => super::usage::month_now(&api, Some(&server)).await?,
     };
+    let id = match &query.reference {
+        Some(reference) => match api.row_of_reference(&caller, reference).await? {
+            Some(id) => Some(id),
+            None => return Ok(Json(Vec::new())),
+        },
+        None => None,
+    };
     let filter = AccountFilter {
         platform_id: (!caller.sees_all()).then_some(caller.platform_id),
         servers: Some(vec![server.id]),
+        id,
         ..AccountFilter::default()
     };
     let rows = registry::month_usage(&api.store, month, &filter).await?;
@@ -321,6 +341,21 @@ pub(crate) async fn usage(
 }
 
 impl Api {
+    /// The row of the caller's live account with that reference.
+    async fn row_of_reference(
+        &self,
+        caller: &Caller,
+        reference: &str,
+    ) -> Result<Option<i64>, Problem> {
+        let parsed = reference.parse::<Reference>();
+        let reference = parsed.map_err(|error| Problem::field("reference", error.why))?;
+        let which = Selector::Reference {
+            platform_id: caller.platform_id,
+            reference,
+        };
+        Ok(self.store.account(&which).await?.map(|row| row.id))
+    }
+
     /// The server of that name, if the caller may touch it.
     pub(crate) async fn server_of(
         &self,

@@ -17,15 +17,6 @@ use crate::Problem;
 use crate::caller::Scope;
 use crate::registry::{AccountFilter, AccountMonth, Layout};
 
-/// Which month.
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct MonthQuery {
-    /// `YYYY-MM`; if not set, the current one in the panel's time zone.
-    pub(crate) month: Option<String>,
-}
-
 /// Which month, and how it is written.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]

@@ -15,6 +15,8 @@ pub struct AccountFilter {
     pub servers: Option<Vec<i64>>,
     /// Only in this state.
     pub state: Option<AccountState>,
+    /// Only this row.
+    pub id: Option<i64>,
     /// Only rows after this one: the cursor.
     pub after: Option<i64>,
     /// At most so many.
@@ -77,6 +79,9 @@ pub(super) fn filtered(filter: &AccountFilter) -> Select<account::Entity> {
     }
     if let Some(servers) = &filter.servers {
         find = find.filter(account::Column::ServerId.is_in(servers.iter().copied()));
+    }
+    if let Some(id) = filter.id {
+        find = find.filter(account::Column::Id.eq(id));
     }
     if let Some(after) = filter.after {
         find = find.filter(account::Column::Id.gt(after));

@@ -319,10 +319,12 @@ async fn a_platform_sees_nothing_of_another() {
         let list = app.get_as(&foreign, path).await.json();
         assert_eq!(list["items"], json!([]), "{path}");
     }
-    assert_eq!(
-        app.get_as(&foreign, "/v1/servers/web1/usage").await.json(),
-        json!([])
-    );
+    for path in [
+        "/v1/servers/web1/usage",
+        "/v1/servers/web1/usage?reference=whmcs:1",
+    ] {
+        assert_eq!(app.get_as(&foreign, path).await.json(), json!([]), "{path}");
+    }
     let operator = app.token_with(&[Scope::Operate], None).await;
     assert_eq!(
         app.get_as(&operator, "/v1/jobs").await.json()["items"]

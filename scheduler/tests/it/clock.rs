@@ -502,6 +502,14 @@ async fn the_month_of_a_platform_is_exported_with_its_overage() {
         (&server[0]["traffic_mb"], &server[0]["reference"]),
         (&json!(300), &json!("=whmcs:1"))
     );
+    let of =
+        |reference: &str| format!("/v1/servers/web1/usage?month=2026-01&reference={reference}");
+    let one = app.get(&of("whmcs:2")).await.json();
+    assert_eq!(
+        (one.as_array().unwrap().len(), &one[0]["username"]),
+        (1, &json!("quiet"))
+    );
+    assert_eq!(app.get(&of("whmcs:3")).await.json(), json!([]));
     let traffic = app
         .get(&format!(
             "/v1/accounts/{id}/traffic?from=2026-01&to=2026-02"

@@ -272,6 +272,7 @@ async fn the_api_describes_itself_completely() {
         ("/v1/jobs", "post"),
         ("/v1/jobs", "get"),
         ("/v1/jobs/batch", "post"),
+        ("/v1/forms/{kind}", "post"),
         ("/v1/jobs/{id}", "get"),
         ("/v1/jobs/{id}/replay", "post"),
         ("/v1/jobs/{id}/cancel", "post"),
