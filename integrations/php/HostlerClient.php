@@ -168,6 +168,23 @@ final class Client
         $this->done($this->wait($job));
     }
 
+    /**
+     * Whether a server's panel takes a password as it is: some change characters like `&` or `;`, and the account
+     * would have another password than the platform has stored.
+     */
+    public function takesPassword(string $server, string $password): bool
+    {
+        $rule = $this->read('/v1/servers/' . rawurlencode($server))['rules']['password'] ?? null;
+        if ($rule === null) {
+            return true;
+        }
+        // Whoever uses other letters than ASCII ones is refused by the next test anyway.
+        $length = strlen($password);
+        return $length >= $rule['min_length']
+            && $length <= $rule['max_length']
+            && strspn($password, $rule['alphabet']) === $length;
+    }
+
     /** The names of a server's packages. */
     public function packages(string $server): array
     {
@@ -181,15 +198,11 @@ final class Client
         return $this->read('/v1/servers/' . rawurlencode($server) . '/usage');
     }
 
-    /** This month's use of one account; null when nothing is known of it. */
+    /** This month's use of one account; null when there is no such account. */
     public function usageOf(string $server, string $reference): ?array
     {
-        foreach ($this->usage($server) as $row) {
-            if (($row['reference'] ?? null) === $reference) {
-                return $row;
-            }
-        }
-        return null;
+        $path = '/v1/servers/' . rawurlencode($server) . '/usage?reference=' . rawurlencode($reference);
+        return $this->read($path)[0] ?? null;
     }
 
     /** The platform's accounts on a server that are there, in all pages. */

@@ -81,6 +81,15 @@ class Client:
         self._read("/v1/servers/" + urllib.parse.quote(server, safe=""))
         self._now({"kind": "check_connection", "server": server})
 
+    def takes_password(self, server, password):
+        """Whether a server's panel takes a password as it is: some change characters like `&` or `;`."""
+        rules = self._read("/v1/servers/" + urllib.parse.quote(server, safe="")).get("rules") or {}
+        rule = rules.get("password")
+        if rule is None:
+            return True
+        fits = rule["min_length"] <= len(password) <= rule["max_length"]
+        return fits and all(letter in rule["alphabet"] for letter in password)
+
     def read_packages(self, server):
         """Hostler reads the server's packages anew."""
         self._now({"kind": "get_server_config", "server": server})

@@ -80,11 +80,10 @@ function hostler_CreateAccount(array $params): string
             'package' => $params['configoption1'],
         ];
         // WHMCS has made and stored both before it calls.
-        foreach (['username', 'password'] as $name) {
-            if ((string) ($params[$name] ?? '') !== '') {
-                $account[$name] = $params[$name];
-            }
+        if ((string) ($params['username'] ?? '') !== '') {
+            $account['username'] = $params['username'];
         }
+        $account['password'] = hostler_password($client, $params);
         $limits = hostler_limits($params);
         if ($limits !== []) {
             $account['limits'] = $limits;
@@ -283,6 +282,18 @@ function hostler_reference(array $params): string
 function hostler_service_id(?string $reference): ?int
 {
     return preg_match('/^whmcs:(\d+)$/', (string) $reference, $found) === 1 ? (int) $found[1] : null;
+}
+
+/** The service's password; one that the panel would not take is replaced in WHMCS before anything is asked for. */
+function hostler_password(Client $client, array $params): string
+{
+    $password = (string) ($params['password'] ?? '');
+    if ($client->takesPassword($params['serverusername'], $password)) {
+        return $password;
+    }
+    $password = Hostler\new_password();
+    $params['model']->serviceProperties->save(['Password' => $password]);
+    return $password;
 }
 
 /** Configurable options whose names are those of Hostler's limits: a number, or "unlimited". */

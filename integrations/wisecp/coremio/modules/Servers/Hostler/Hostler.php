@@ -71,16 +71,16 @@ class Hostler_Module extends ServerModule
     public function create($domain = '', array $order_options = [])
     {
         $domain = $domain !== '' ? $domain : (string) ($order_options['domain'] ?? '');
-        [$username, $password] = $this->credentials($domain, $order_options);
-        $account = [
-            'domain' => $domain,
-            'email' => $this->user['email'] ?? null,
-            'package' => $order_options['creation_info']['plan'] ?? null,
-            'username' => $username,
-            'password' => $password,
-        ];
         try {
             $client = $this->client(__FUNCTION__);
+            [$username, $password] = $this->credentials($client, $domain, $order_options);
+            $account = [
+                'domain' => $domain,
+                'email' => $this->user['email'] ?? null,
+                'package' => $order_options['creation_info']['plan'] ?? null,
+                'username' => $username,
+                'password' => $password,
+            ];
             $job = $client->create($this->at['username'], $this->reference(), $account);
         } catch (Failure $failure) {
             $this->error = $failure->reason === 'pending' ? $this->lang['being-made'] : $failure->getMessage();
@@ -173,16 +173,20 @@ class Hostler_Module extends ServerModule
         return $this->login(__FUNCTION__);
     }
 
-    /** Name and password: what the order has, else new ones that are stored before anything is asked for with them. */
-    private function credentials(string $domain, array $options): array
+    /**
+     * Name and password: what the order has, else new ones (also for a password that the panel would not take), which
+     * are stored before anything is asked for with them.
+     */
+    private function credentials(Client $client, string $domain, array $options): array
     {
         $username = (string) ($options['username'] ?? '');
         $password = (string) ($options['password'] ?? '');
-        if ($username !== '' && $password !== '') {
+        $takesPassword = $client->takesPassword($this->at['username'], $password);
+        if ($username !== '' && $takesPassword) {
             return [$username, $password];
         }
         $username = $username !== '' ? $username : Hostler\steady_username($domain);
-        $password = $password !== '' ? $password : Hostler\new_password();
+        $password = $takesPassword ? $password : Hostler\new_password();
         $stored = ['username' => $username, 'password' => $password] + $options;
         Orders::set($this->order['id'], ['options' => Utility::jencode($stored)]);
         return [$username, $password];
