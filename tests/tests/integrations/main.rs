@@ -2,6 +2,8 @@
 //! with a pretend panel. The programs beside this file hold only what a platform gives to a module and does with its
 //! answers; whether something was done is asked of the panel.
 
+// The layout of what a test awaits is nested deeper than the compiler looks by itself.
+#![recursion_limit = "256"]
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -10,7 +10,7 @@ pub(crate) const SERVER: &str = "web1";
 /// Slow enough that a call which the panel leaves unanswered is still waited for when the test goes on.
 const PACE: f64 = 0.1;
 
-/// A running Hostler with one pretend WHM.
+/// A running Hostler with one pretend panel, a WHM if nothing else is said.
 pub(crate) struct Scene {
     pub(crate) stand: Stand,
     /// Of a platform that may do what a module does.
@@ -24,7 +24,16 @@ impl Scene {
     }
 
     pub(crate) async fn paced(pace: f64) -> Self {
-        let stand = Stand::paced(&[(SERVER, PanelKind::Cpanel)], &[], pace).await;
+        Self::on(PanelKind::Cpanel, pace).await
+    }
+
+    /// The same with another panel.
+    pub(crate) async fn on_froxlor() -> Self {
+        Self::on(PanelKind::Froxlor, PACE).await
+    }
+
+    async fn on(panel: PanelKind, pace: f64) -> Self {
+        let stand = Stand::paced(&[(SERVER, panel)], &[], pace).await;
         let mut args = vec!["--json", "token", "create", "--platform", "billing"];
         args.extend([
             "--name", "module", "--scope", "create", "--scope", "suspend",

@@ -36,21 +36,29 @@ final class Book
 
     public static function change(string $table, int|string $id, array $fields): void
     {
-        self::$tables[$table][$id] = array_replace(self::row($table, $id), $fields);
-        self::write();
+        self::write(static function () use ($table, $id, $fields): void {
+            self::$tables[$table][$id] = array_replace(self::row($table, $id), $fields);
+        });
     }
 
     public static function append(string $table, mixed $entry): void
     {
-        self::$tables[$table][] = $entry;
-        self::write();
+        self::write(static function () use ($table, $entry): void {
+            self::$tables[$table][] = $entry;
+        });
     }
 
-    private static function write(): void
+    /** Behind a lock and on what is stored now: two processes may be at it. */
+    private static function write(callable $change): void
     {
+        $lock = fopen(self::$path . '.lock', 'c');
+        flock($lock, LOCK_EX);
+        self::open(self::$path);
+        $change();
         $text = json_encode(self::$tables, JSON_PRETTY_PRINT | JSON_THROW_ON_ERROR);
         file_put_contents(self::$path . '.new', $text);
         rename(self::$path . '.new', self::$path);
+        fclose($lock);
     }
 }
 

@@ -1,5 +1,7 @@
 //! WHMCS.
 
+mod again;
+
 use serde_json::{Value, json};
 
 use crate::platform::Platform;
@@ -105,101 +107,6 @@ async fn a_service_of_whmcs_lives_from_its_order_to_its_end() {
     let calls = ["CreateAccount", "whmcs:42:create:1", "ChangePassword"];
     whmcs.logs_without(&calls, &[PASSWORD, NEW_PASSWORD, &scene.token, url]);
     assert_eq!(whmcs.get("/tblmodulequeue"), json!([]));
-    scene.stand.end().await;
-}
-
-#[tokio::test]
-async fn a_create_of_whmcs_that_times_out_twice_makes_one_account() {
-    let scene = Scene::new().await;
-    let whmcs = whmcs(&scene);
-    scene.keep_quiet_about("createacct");
-
-    // The first call is ended by the platform's limit, in the middle of its wait.
-    let mut first = whmcs.begin("CreateAccount", &on_service());
-    scene.panel().wait_for_call("createacct", 1).await;
-    first.kill().await.unwrap();
-    assert_eq!(whmcs.get("/tblhosting/42/domainstatus"), "Pending");
-
-    // The second one ends its wait by itself, and says so.
-    whmcs.set("/tblproducts/1/configoption2", "1");
-    let answer = whmcs.call("CreateAccount", on_service()).await;
-    let text = answer.as_str().unwrap();
-    assert!(
-        text.contains("goes on by itself") && text.contains("Hostler job"),
-        "{text}"
-    );
-    assert_eq!(whmcs.get("/tblmodulequeue/0/action"), "CreateAccount");
-    assert_eq!(whmcs.get("/tblhosting/42/domainstatus"), "Pending");
-    let tab = whmcs.call("AdminServicesTabFields", on_service()).await;
-    assert!(
-        tab["Job state"].as_str().unwrap().starts_with("running"),
-        "{tab}"
-    );
-
-    // A member of the staff presses Retry.
-    scene.end_silence().await;
-    whmcs.set("/tblproducts/1/configoption2", "60");
-    succeeds(&whmcs, "CreateAccount").await;
-    assert_eq!(whmcs.get("/tblhosting/42/domainstatus"), "Active");
-    assert!(scene.only_account().password_is(PASSWORD));
-    assert_eq!((scene.asked("createacct"), scene.did("createacct")), (1, 1));
-    assert_eq!(scene.jobs("create").await.len(), 1);
-    // And once more, since people do.
-    succeeds(&whmcs, "CreateAccount").await;
-    assert_eq!(scene.jobs("create").await.len(), 1);
-    whmcs.logs_without(&["CreateAccount"], &[PASSWORD, &scene.token]);
-    scene.stand.end().await;
-}
-
-#[tokio::test]
-async fn what_was_changed_in_whmcs_between_two_tries_makes_no_second_account() {
-    let scene = Scene::new().await;
-    let whmcs = whmcs(&scene);
-    scene.keep_quiet_about("createacct");
-    let mut first = whmcs.begin("CreateAccount", &on_service());
-    scene.panel().wait_for_call("createacct", 1).await;
-    first.kill().await.unwrap();
-    whmcs.set("/tblclients/7/email", "ann@new.example.org");
-    whmcs.set("/tblhosting/42/password", NEW_PASSWORD);
-    scene.end_silence().await;
-    succeeds(&whmcs, "CreateAccount").await;
-    // What WHMCS shows to the customer is what the account has.
-    assert!(scene.only_account().password_is(NEW_PASSWORD));
-    assert_eq!(scene.jobs("create").await.len(), 1);
-    assert_eq!(scene.did("createacct"), 1);
-    scene.stand.end().await;
-}
-
-#[tokio::test]
-async fn a_change_of_whmcs_that_times_out_is_taken_over_by_the_next_call() {
-    let scene = Scene::new().await;
-    let whmcs = whmcs(&scene);
-    succeeds(&whmcs, "CreateAccount").await;
-    for (function, call) in [
-        ("SuspendAccount", "suspendacct"),
-        ("UnsuspendAccount", "unsuspendacct"),
-        ("ChangePackage", "changepackage"),
-        ("TerminateAccount", "removeacct"),
-    ] {
-        whmcs.set("/tblproducts/1/configoption1", "gold");
-        whmcs.set("/tblproducts/1/configoption2", "1");
-        let before = whmcs.get("/tblhosting/42/domainstatus");
-        scene.keep_quiet_about(call);
-        let answer = whmcs.call(function, on_service()).await;
-        let text = answer.as_str().unwrap();
-        assert!(text.contains("goes on by itself"), "{function}: {text}");
-        assert_eq!(
-            whmcs.get("/tblhosting/42/domainstatus"),
-            before,
-            "{function}"
-        );
-        scene.panel().wait_for_call(call, 1).await;
-        scene.end_silence().await;
-        whmcs.set("/tblproducts/1/configoption2", "60");
-        succeeds(&whmcs, function).await;
-        assert_eq!((scene.asked(call), scene.did(call)), (1, 1), "{function}");
-    }
-    assert!(scene.panel().accounts().is_empty());
     scene.stand.end().await;
 }
 
@@ -314,5 +221,22 @@ async fn whmcs_reads_usage_accounts_and_packages() {
         tab["Job state"].as_str().unwrap().starts_with("succeeded"),
         "{tab}"
     );
+    scene.stand.end().await;
+}
+
+#[tokio::test]
+async fn the_same_module_of_whmcs_works_on_another_panel() {
+    let scene = Scene::on_froxlor().await;
+    let whmcs = whmcs(&scene);
+    succeeds(&whmcs, "CreateAccount").await;
+    assert!(scene.only_account().password_is(PASSWORD));
+    succeeds(&whmcs, "SuspendAccount").await;
+    assert!(scene.only_account().suspended);
+    succeeds(&whmcs, "UnsuspendAccount").await;
+    assert!(!scene.only_account().suspended);
+    let link = whmcs.call("ServiceSingleSignOn", on_service()).await;
+    assert_eq!(link["success"], true, "{link}");
+    succeeds(&whmcs, "TerminateAccount").await;
+    assert!(scene.panel().accounts().is_empty());
     scene.stand.end().await;
 }
