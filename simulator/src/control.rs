@@ -6,6 +6,7 @@ use chrono::{DateTime, Days, NaiveTime, TimeZone, Utc};
 
 use crate::account::{SimAccount, SimTraffic};
 use crate::froxlor::Froxlor;
+use crate::hostbill::HostBill;
 use crate::panel::Panel;
 use crate::simulator::Simulator;
 use crate::traffic::booking_day;
@@ -123,7 +124,7 @@ impl Simulator {
     pub fn whm<T>(&self, act: impl FnOnce(&mut Whm) -> T) -> Option<T> {
         self.shared.with_panel(|panel| match panel {
             Panel::Whm(whm) => Some(act(whm)),
-            Panel::Froxlor(_) => None,
+            Panel::Froxlor(_) | Panel::HostBill(_) => None,
         })
     }
 
@@ -131,7 +132,15 @@ impl Simulator {
     pub fn froxlor<T>(&self, act: impl FnOnce(&mut Froxlor) -> T) -> Option<T> {
         self.shared.with_panel(|panel| match panel {
             Panel::Froxlor(froxlor) => Some(act(froxlor)),
-            Panel::Whm(_) => None,
+            Panel::Whm(_) | Panel::HostBill(_) => None,
+        })
+    }
+
+    /// Looks at or changes what only HostBill has. None on another panel.
+    pub fn hostbill<T>(&self, act: impl FnOnce(&mut HostBill) -> T) -> Option<T> {
+        self.shared.with_panel(|panel| match panel {
+            Panel::HostBill(bill) => Some(act(bill)),
+            Panel::Whm(_) | Panel::Froxlor(_) => None,
         })
     }
 

@@ -1,6 +1,6 @@
 //! Pretend panels that behave as the real ones do, faults included.
 //!
-//! [`start`] brings up one panel, WHM or Froxlor, on a real HTTPS listener. It keeps state, answers in the panel's own
+//! [`start`] brings up one panel, WHM, Froxlor or a supplier's HostBill, on a real HTTPS listener. It keeps state, answers in the panel's own
 //! envelopes, units and wording, and writes every side effect that it applied into an append-only [ledger](LedgerEntry).
 //! Faults are switched on and off at run time on the [`Switchboard`], or read from a [`FaultPlan`] file.
 //!
@@ -30,6 +30,7 @@ mod control;
 mod error;
 mod faults;
 mod froxlor;
+mod hostbill;
 mod http;
 mod ledger;
 mod options;
@@ -46,6 +47,7 @@ pub use account::{SimAccount, SimLimits, SimTraffic};
 pub use error::SimulatorError;
 pub use faults::{Applied, Fault, FaultId, FaultPlan, Fired, Reply, Scope, Switchboard, WrongJson};
 pub use froxlor::{Envelope, Froxlor, KeyOwner, PasswordPolicy};
+pub use hostbill::{Billed, Delay, HostBill};
 pub use ledger::{LedgerEntry, overlapping, read_ledger};
 pub use options::{Certificate, Growth, Latency, Options, PanelKind};
 pub use scripted::{Script, ScriptedRequest, ScriptedServer};

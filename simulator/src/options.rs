@@ -16,10 +16,12 @@ pub enum PanelKind {
     Cpanel,
     /// Froxlor 2.3, with the 0.10 envelope as an option.
     Froxlor,
+    /// HostBill's user API: a supplier, as one client of it sees it.
+    HostBill,
 }
 
 impl PanelKind {
-    /// Every panel that can be simulated.
+    /// Every panel of a hosting server that can be simulated.
     pub const ALL: [PanelKind; 2] = [PanelKind::Cpanel, PanelKind::Froxlor];
 }
 
@@ -28,6 +30,7 @@ impl fmt::Display for PanelKind {
         f.write_str(match self {
             PanelKind::Cpanel => "cpanel",
             PanelKind::Froxlor => "froxlor",
+            PanelKind::HostBill => "hostbill",
         })
     }
 }
@@ -39,6 +42,7 @@ impl FromStr for PanelKind {
         match text {
             "cpanel" => Ok(PanelKind::Cpanel),
             "froxlor" => Ok(PanelKind::Froxlor),
+            "hostbill" => Ok(PanelKind::HostBill),
             other => Err(SimulatorError::UnknownPanel(other.to_owned())),
         }
     }
@@ -125,6 +129,7 @@ impl Options {
             host_name: match panel {
                 PanelKind::Cpanel => "web1.example.net".to_owned(),
                 PanelKind::Froxlor => "web2.example.net".to_owned(),
+                PanelKind::HostBill => "portal.example.net".to_owned(),
             },
             latency: Latency::None,
             now: None,

@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::account::{SimAccount, SimTraffic};
 use crate::clock::PanelClock;
 use crate::froxlor::{Froxlor, PendingAdd};
+use crate::hostbill::HostBill;
 use crate::http::{Request, Response};
 use crate::ledger::Effect;
 use crate::options::{Options, PanelKind};
@@ -79,6 +80,7 @@ pub(crate) enum Step {
 pub(crate) enum Panel {
     Whm(Box<Whm>),
     Froxlor(Box<Froxlor>),
+    HostBill(Box<HostBill>),
 }
 
 impl Panel {
@@ -86,6 +88,7 @@ impl Panel {
         match options.panel {
             PanelKind::Cpanel => Panel::Whm(Box::new(Whm::new(options, clock))),
             PanelKind::Froxlor => Panel::Froxlor(Box::new(Froxlor::new(options, clock))),
+            PanelKind::HostBill => Panel::HostBill(Box::new(HostBill::new(options))),
         }
     }
 
@@ -93,6 +96,7 @@ impl Panel {
         match self {
             Panel::Whm(whm) => whm.identify(request),
             Panel::Froxlor(froxlor) => froxlor.identify(request),
+            Panel::HostBill(bill) => bill.identify(request),
         }
     }
 
@@ -100,6 +104,7 @@ impl Panel {
         match self {
             Panel::Whm(whm) => Step::Reply(whm.respond(request, context)),
             Panel::Froxlor(froxlor) => froxlor.begin(request, context),
+            Panel::HostBill(bill) => Step::Reply(bill.respond(request, context)),
         }
     }
 
@@ -108,6 +113,7 @@ impl Panel {
             // WHM's calls are done in one step.
             Panel::Whm(whm) => whm.refusal(500),
             Panel::Froxlor(froxlor) => froxlor.finish(pending, context),
+            Panel::HostBill(bill) => bill.refusal(500),
         }
     }
 
@@ -116,6 +122,7 @@ impl Panel {
         match self {
             Panel::Whm(whm) => whm.refusal(status),
             Panel::Froxlor(froxlor) => froxlor.refusal(status),
+            Panel::HostBill(bill) => bill.refusal(status),
         }
     }
 
@@ -123,6 +130,7 @@ impl Panel {
         login_page(match self {
             Panel::Whm(_) => "WHM Login",
             Panel::Froxlor(_) => "Froxlor - Login",
+            Panel::HostBill(_) => "Login - Client Area",
         })
     }
 
@@ -130,6 +138,7 @@ impl Panel {
         match self {
             Panel::Whm(whm) => whm.accounts(),
             Panel::Froxlor(froxlor) => froxlor.accounts(),
+            Panel::HostBill(bill) => bill.accounts(),
         }
     }
 
@@ -137,6 +146,7 @@ impl Panel {
         match self {
             Panel::Whm(whm) => whm.all_traffic(),
             Panel::Froxlor(froxlor) => froxlor.all_traffic(),
+            Panel::HostBill(bill) => bill.all_traffic(),
         }
     }
 
@@ -149,6 +159,7 @@ impl Panel {
         match self {
             Panel::Whm(whm) => whm.add_traffic(username, day, bytes),
             Panel::Froxlor(froxlor) => froxlor.add_traffic(username, day, bytes),
+            Panel::HostBill(bill) => bill.add_traffic(username, bytes),
         }
     }
 
@@ -156,6 +167,7 @@ impl Panel {
         match self {
             Panel::Whm(whm) => whm.clear_traffic(username, month),
             Panel::Froxlor(froxlor) => froxlor.clear_traffic(username, month),
+            Panel::HostBill(_) => false,
         }
     }
 
@@ -163,6 +175,7 @@ impl Panel {
         let hidden = match self {
             Panel::Whm(whm) => whm.hidden_mut(),
             Panel::Froxlor(froxlor) => froxlor.hidden_mut(),
+            Panel::HostBill(bill) => bill.hidden_mut(),
         };
         if shown {
             hidden.remove(&username.to_ascii_lowercase());
@@ -175,6 +188,7 @@ impl Panel {
         match self {
             Panel::Whm(whm) => whm.set_disk_used(username, bytes),
             Panel::Froxlor(froxlor) => froxlor.set_disk_used(username, bytes),
+            Panel::HostBill(bill) => bill.set_disk_used(username, bytes),
         }
     }
 
@@ -200,6 +214,7 @@ impl Panel {
                 }
                 froxlor.run_statistics(today);
             }
+            Panel::HostBill(_) => {}
         }
     }
 
@@ -207,6 +222,7 @@ impl Panel {
         match self {
             Panel::Whm(whm) => whm.root_user(),
             Panel::Froxlor(froxlor) => froxlor.admin_key(),
+            Panel::HostBill(bill) => bill.user(),
         }
     }
 
@@ -214,6 +230,7 @@ impl Panel {
         match self {
             Panel::Whm(whm) => whm.root_token(),
             Panel::Froxlor(froxlor) => froxlor.admin_secret(),
+            Panel::HostBill(bill) => bill.secret(),
         }
     }
 }

@@ -27,7 +27,8 @@ pub struct RequestSeen {
 }
 
 /// Names of parameters whose values are secret, in lower case.
-const SECRET_PARTS: [&str; 7] = [
+const SECRET_PARTS: [&str; 8] = [
+    "api_key",
     "pass",
     "secret",
     "token",

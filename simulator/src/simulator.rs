@@ -96,10 +96,13 @@ fn accept(shared: Arc<Shared>, listener: TcpListener) -> JoinHandle<()> {
 }
 
 impl Simulator {
-    /// The base address, `https://127.0.0.1:PORT`: what `hostler server add --url` takes.
+    /// The base address, `https://127.0.0.1:PORT` (HostBill: with `/api`): what `hostler server add --url` takes.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("https://{}", self.address)
+        match self.shared.options.panel {
+            PanelKind::Cpanel | PanelKind::Froxlor => format!("https://{}", self.address),
+            PanelKind::HostBill => format!("https://{}/api", self.address),
+        }
     }
 
     /// The full address of the API: `.../json-api/` for WHM, `.../api.php` for Froxlor (which also answers in the
@@ -109,6 +112,7 @@ impl Simulator {
         match self.shared.options.panel {
             PanelKind::Cpanel => format!("{}/json-api/", self.url()),
             PanelKind::Froxlor => format!("{}/api.php", self.url()),
+            PanelKind::HostBill => self.url(),
         }
     }
 
@@ -130,13 +134,13 @@ impl Simulator {
         &self.shared.options.host_name
     }
 
-    /// Who to log in as: `root` for WHM, the API key (64 hex digits) for Froxlor.
+    /// Who to log in as: `root` for WHM, the API key (64 hex digits) for Froxlor, a mail address for HostBill.
     #[must_use]
     pub fn user(&self) -> &str {
         &self.user
     }
 
-    /// The API token (WHM) or the API secret (Froxlor, 128 hex digits).
+    /// The API token (WHM), the API secret (Froxlor, 128 hex digits) or the client's password (HostBill).
     #[must_use]
     pub fn secret(&self) -> &str {
         &self.secret

@@ -278,6 +278,7 @@ async fn a_big_server_is_listed_in_one_call() {
                 assert_eq!(all["list"][7]["domains"], 1);
                 all["list"].as_array().unwrap().len()
             }
+            PanelKind::HostBill => unreachable!("it is no hosting server"),
         };
         assert_eq!(
             (listed, bench.panel.accounts().len()),

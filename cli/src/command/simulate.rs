@@ -14,7 +14,7 @@ use crate::start::Signals;
 /// Pretend to be a panel, to develop against.
 #[derive(Debug, Args)]
 pub struct Simulate {
-    /// Which panel: cpanel or froxlor
+    /// Which panel: cpanel, froxlor or hostbill
     #[arg(value_parser = panel)]
     panel: PanelKind,
     /// Address and port; port 0 takes any free one
@@ -42,7 +42,8 @@ pub struct Simulate {
 
 fn panel(text: &str) -> Result<PanelKind, String> {
     text.parse().map_err(|_| {
-        let known: Vec<String> = PanelKind::ALL.iter().map(ToString::to_string).collect();
+        let known = PanelKind::ALL.iter().chain(&[PanelKind::HostBill]);
+        let known: Vec<String> = known.map(ToString::to_string).collect();
         format!("known are {}", known.join(", "))
     })
 }

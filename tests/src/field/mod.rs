@@ -65,6 +65,7 @@ impl Plan {
             let name = match kind {
                 PanelKind::Cpanel => "cpanel",
                 PanelKind::Froxlor => "froxlor",
+                PanelKind::HostBill => "hostbill",
             };
             (name, Options::new(kind))
         });

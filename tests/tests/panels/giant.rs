@@ -50,6 +50,7 @@ async fn grown(server: &'static str, kind: PanelKind, at_once: usize) -> u64 {
     let find = match kind {
         PanelKind::Cpanel => "accountsummary",
         PanelKind::Froxlor => "Customers.get",
+        PanelKind::HostBill => unreachable!("it is no hosting server"),
     };
     let endless = Fault::on(find).times(at_once as u64);
     panel.faults().add(endless.reply(Reply::Endless));

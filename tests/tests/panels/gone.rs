@@ -145,6 +145,7 @@ async fn an_expired_token_costs_a_handful_of_calls_and_no_job() {
                 panel.froxlor(|froxlor| froxlor.set_key_end(&user, 1));
                 old.clone()
             }
+            PanelKind::HostBill => unreachable!("it is no hosting server"),
         };
         let before = panel.requests().len();
         let mut ids = Vec::new();
@@ -169,6 +170,7 @@ async fn an_expired_token_costs_a_handful_of_calls_and_no_job() {
             PanelKind::Froxlor => {
                 panel.froxlor(|froxlor| froxlor.set_key_end(&user, -1));
             }
+            PanelKind::HostBill => unreachable!("it is no hosting server"),
         }
         let file = stand.installation.folder().join("fresh.secret");
         std::fs::write(&file, &fresh).unwrap();

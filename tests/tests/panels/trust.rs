@@ -202,6 +202,7 @@ async fn what_a_panel_would_refuse_is_refused_without_asking_it() {
             // WHM would take nought for unlimited, and Froxlor would round.
             PanelKind::Cpanel => json!({"limits": {"disk_mb": 0}}),
             PanelKind::Froxlor => json!({"limits": {"traffic_mb": 1500}}),
+            PanelKind::HostBill => unreachable!("it is no hosting server"),
         };
         let job = body("change_limits", server, "acme", &half);
         let (status, answer) = client

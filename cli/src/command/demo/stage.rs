@@ -176,6 +176,7 @@ fn arm(panel: &Panel) {
                     .reply(Reply::Reset),
             ),
         ],
+        PanelKind::HostBill => Vec::new(),
     };
     for (user, fault) in plan {
         if let Some(name) = panel.users.get(user) {
@@ -185,6 +186,7 @@ fn arm(panel: &Panel) {
     let (busy, stats) = match panel.simulator.kind() {
         PanelKind::Cpanel => ("listpkgs", "showbw"),
         PanelKind::Froxlor => ("Customers.update", "Traffic.listing"),
+        PanelKind::HostBill => return,
     };
     let throttled = Reply::Throttled {
         retry_after: "1".to_owned(),
