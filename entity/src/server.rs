@@ -25,6 +25,8 @@ pub struct Model {
     pub allow_networks: String,
     /// The panel's time zone (IANA name): traffic months are the panel's.
     pub time_zone: String,
+    /// What only its panel's driver knows, a JSON object of texts by name.
+    pub options: Option<String>,
     /// When the nightly sync runs: minutes after the panel's midnight.
     pub stats_at: i32,
     /// Whether the nightly sync visits it.

@@ -59,6 +59,52 @@ pub enum JobSpec {
         /// The panel's word for the owner: reseller's name, admin's id.
         target: String,
     },
+    /// Read the account's virtual machines.
+    VmList,
+    /// Read one of them.
+    VmGet {
+        /// The panel's id of it.
+        vm: String,
+    },
+    /// Make one.
+    VmCreate(NewVm),
+    /// Switch one on.
+    VmStart {
+        /// The panel's id of it.
+        vm: String,
+    },
+    /// Switch one off.
+    VmStop {
+        /// The panel's id of it.
+        vm: String,
+    },
+    /// Restart one.
+    VmReboot {
+        /// The panel's id of it.
+        vm: String,
+    },
+    /// Start one from a rescue image.
+    VmRescue {
+        /// The panel's id of it.
+        vm: String,
+    },
+    /// Start one from its disk again.
+    VmUnrescue {
+        /// The panel's id of it.
+        vm: String,
+    },
+    /// Wipe one and install an image. Never sent again without a person's word.
+    VmRebuild {
+        /// The panel's id of it.
+        vm: String,
+        /// The panel's id of the image.
+        template: String,
+    },
+    /// Read something of our account with a supplier.
+    AskSupplier {
+        /// What: `balance`, `invoices`, ...
+        question: String,
+    },
     /// Tell a billing platform what became of something.
     DeliverWebhook {
         /// The endpoint's row.
@@ -92,6 +138,21 @@ pub struct CreateAccount {
     pub panel: BTreeMap<String, serde_json::Value>,
 }
 
+/// A virtual machine that shall be made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewVm {
+    /// Its name; unique in its account, so that a lost answer can be looked up.
+    pub label: String,
+    /// The panel's id of the image.
+    pub template: String,
+    /// The panel's id of the size, where it has sizes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flavor: Option<String>,
+    /// The disk, in GB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk_gb: Option<u64>,
+}
+
 /// A kind without its contents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -111,6 +172,16 @@ pub enum JobKind {
     ListAccounts,
     Unlock,
     Move,
+    VmList,
+    VmGet,
+    VmCreate,
+    VmStart,
+    VmStop,
+    VmReboot,
+    VmRescue,
+    VmUnrescue,
+    VmRebuild,
+    AskSupplier,
     DeliverWebhook,
 }
 
@@ -165,7 +236,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 impl JobKind {
     /// All kinds.
-    pub const ALL: [JobKind; 15] = [
+    pub const ALL: [JobKind; 25] = [
         JobKind::Create,
         JobKind::Suspend,
         JobKind::Unsuspend,
@@ -180,6 +251,16 @@ impl JobKind {
         JobKind::ListAccounts,
         JobKind::Unlock,
         JobKind::Move,
+        JobKind::VmList,
+        JobKind::VmGet,
+        JobKind::VmCreate,
+        JobKind::VmStart,
+        JobKind::VmStop,
+        JobKind::VmReboot,
+        JobKind::VmRescue,
+        JobKind::VmUnrescue,
+        JobKind::VmRebuild,
+        JobKind::AskSupplier,
         JobKind::DeliverWebhook,
     ];
 
@@ -201,6 +282,17 @@ impl JobKind {
             JobKind::ListAccounts => "list_accounts",
             JobKind::Unlock => "unlock",
             JobKind::Move => "move",
+            JobKind::VmList => "vm_list",
+            JobKind::VmGet => "vm_get",
+            JobKind::VmCreate => "vm_create",
+            JobKind::VmStart => "vm_start",
+            JobKind::VmStop => "vm_stop",
+            JobKind::VmReboot => "vm_reboot",
+            JobKind::VmRescue => "vm_rescue",
+            JobKind::VmUnrescue => "vm_unrescue",
+            JobKind::VmRebuild => "vm_rebuild",
+            JobKind::AskSupplier => "ask_supplier",
+
             JobKind::DeliverWebhook => "deliver_webhook",
         }
     }
@@ -218,12 +310,22 @@ impl JobKind {
             | JobKind::ChangeLimits
             | JobKind::ChangePassword
             | JobKind::Unlock
-            | JobKind::Move => true,
+            | JobKind::Move
+            | JobKind::VmCreate
+            | JobKind::VmStart
+            | JobKind::VmStop
+            | JobKind::VmReboot
+            | JobKind::VmRescue
+            | JobKind::VmUnrescue
+            | JobKind::VmRebuild => true,
             JobKind::LoginUrl
             | JobKind::GetStats
             | JobKind::GetServerConfig
             | JobKind::CheckConnection
             | JobKind::ListAccounts
+            | JobKind::VmList
+            | JobKind::VmGet
+            | JobKind::AskSupplier
             | JobKind::DeliverWebhook => false,
         }
     }
@@ -231,7 +333,7 @@ impl JobKind {
     /// Whether it is about one account.
     #[must_use]
     pub const fn has_account(self) -> bool {
-        self.changes() || matches!(self, JobKind::LoginUrl)
+        self.changes() || matches!(self, JobKind::LoginUrl | JobKind::VmList | JobKind::VmGet)
     }
 
     /// Its numbers.
@@ -245,11 +347,21 @@ impl JobKind {
             | JobKind::ChangeLimits
             | JobKind::ChangePassword
             | JobKind::Unlock
-            | JobKind::Move => (Lane::Interactive, 120, 10, 24 * HOUR.as_secs(), Some(120)),
+            | JobKind::Move
+            | JobKind::VmCreate
+            | JobKind::VmStart
+            | JobKind::VmStop
+            | JobKind::VmReboot
+            | JobKind::VmRescue
+            | JobKind::VmUnrescue
+            | JobKind::VmRebuild => (Lane::Interactive, 120, 10, 24 * HOUR.as_secs(), Some(120)),
             JobKind::Terminate => (Lane::Interactive, 600, 10, 72 * HOUR.as_secs(), Some(600)),
-            JobKind::LoginUrl | JobKind::CheckConnection | JobKind::GetServerConfig => {
-                (Lane::Interactive, 30, 2, 2 * MINUTE.as_secs(), None)
-            }
+            JobKind::LoginUrl
+            | JobKind::CheckConnection
+            | JobKind::GetServerConfig
+            | JobKind::VmList
+            | JobKind::VmGet
+            | JobKind::AskSupplier => (Lane::Interactive, 30, 2, 2 * MINUTE.as_secs(), None),
             JobKind::GetStats | JobKind::ListAccounts => {
                 (Lane::Bulk, 300, 6, 20 * HOUR.as_secs(), None)
             }
@@ -323,6 +435,17 @@ impl JobSpec {
             JobSpec::ListAccounts { .. } => JobKind::ListAccounts,
             JobSpec::Unlock => JobKind::Unlock,
             JobSpec::Move { .. } => JobKind::Move,
+            JobSpec::VmList => JobKind::VmList,
+            JobSpec::VmGet { .. } => JobKind::VmGet,
+            JobSpec::VmCreate(_) => JobKind::VmCreate,
+            JobSpec::VmStart { .. } => JobKind::VmStart,
+            JobSpec::VmStop { .. } => JobKind::VmStop,
+            JobSpec::VmReboot { .. } => JobKind::VmReboot,
+            JobSpec::VmRescue { .. } => JobKind::VmRescue,
+            JobSpec::VmUnrescue { .. } => JobKind::VmUnrescue,
+            JobSpec::VmRebuild { .. } => JobKind::VmRebuild,
+            JobSpec::AskSupplier { .. } => JobKind::AskSupplier,
+
             JobSpec::DeliverWebhook { .. } => JobKind::DeliverWebhook,
         }
     }

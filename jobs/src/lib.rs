@@ -14,7 +14,9 @@ pub mod seal;
 mod steady;
 pub mod store;
 
-pub use kind::{CreateAccount, JobKind, JobSpec, Lane, PAYLOAD_VERSION, Policy, UnknownKind};
+pub use kind::{
+    CreateAccount, JobKind, JobSpec, Lane, NewVm, PAYLOAD_VERSION, Policy, UnknownKind,
+};
 pub use lifecycle::{AccountState, Event, JobState, UnknownState, next};
 pub use pace::Pace;
 pub use steady::Steady;

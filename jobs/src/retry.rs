@@ -12,6 +12,9 @@ pub const LONGEST_THROTTLE: Duration = Duration::from_secs(3600);
 /// What we wait when a panel asks for patience without saying how long.
 pub const USUAL_THROTTLE: Duration = Duration::from_secs(60);
 
+/// The longest between two looks at what a supplier has to do.
+const LONGEST_POLL: Duration = Duration::from_secs(900);
+
 const FIRST_LOOK: Duration = Duration::from_secs(15);
 const LONGEST_LOOK: Duration = Duration::from_secs(60);
 
@@ -34,6 +37,13 @@ pub fn after_try(kind: JobKind, tries: i32, jitter: f64) -> Duration {
 #[must_use]
 pub fn before_look(look: i32, jitter: f64) -> Duration {
     nth(FIRST_LOOK, LONGEST_LOOK, look, jitter)
+}
+
+/// The delay before look number `look` (from 1) at something that others must do first, maybe a person:
+/// 15 s, 30 s, 60 s, ... up to 15 min.
+#[must_use]
+pub fn before_poll(look: i32, jitter: f64) -> Duration {
+    nth(FIRST_LOOK, LONGEST_POLL, look, jitter)
 }
 
 /// What to wait when the panel asked for patience.
@@ -76,6 +86,8 @@ mod tests {
         assert_eq!(seconds, [10, 20, 40, 80, 160, 320, 640, 900, 900]);
         let looks: Vec<u64> = (1..=4).map(|n| before_look(n, 1.0).as_secs()).collect();
         assert_eq!(looks, [15, 30, 60, 60]);
+        let polls: Vec<u64> = (1..=8).map(|n| before_poll(n, 1.0).as_secs()).collect();
+        assert_eq!(polls, [15, 30, 60, 120, 240, 480, 900, 900]);
     }
 
     proptest::proptest! {

@@ -14,6 +14,8 @@ pub struct AccountKey {
     pub username: Username,
     /// The main domain, where known.
     pub domain: Option<DomainName>,
+    /// The panel's own id of it, where one was recorded.
+    pub panel_id: Option<String>,
 }
 
 /// An account that shall be made.
@@ -49,6 +51,8 @@ pub struct Created {
     pub name_servers: Vec<String>,
     /// What the panel warned about, redacted; for the operator.
     pub warnings: Vec<String>,
+    /// What was ordered, where making an account is an order.
+    pub order: Option<crate::Order>,
 }
 
 /// An account as read from a panel.

@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use ipnet::IpNet;
 use serde_json::Value;
 
-use crate::drivers::{cpanel, froxlor};
+use crate::drivers::{cpanel, froxlor, hostbill};
 use crate::http::{Effect, Reply, destination};
 use crate::{PanelError, ServerSettings};
 
@@ -43,6 +43,14 @@ pub fn whm_traffic_by_tree(body: &[u8]) -> Result<usize, PanelError> {
 /// What the envelope says.
 pub fn froxlor(effect: Effect, status: u16, body: &[u8]) -> Result<usize, PanelError> {
     froxlor::fuzz(Reply::canned(effect, status, body))
+}
+
+/// Reads an answer of HostBill as [`whm`] does.
+///
+/// # Errors
+/// What the envelope says.
+pub fn hostbill(effect: Effect, status: u16, body: &[u8]) -> Result<usize, PanelError> {
+    hostbill::fuzz(Reply::canned(effect, status, body))
 }
 
 /// Whether a panel may be at that address.

@@ -1,5 +1,6 @@
 //! The one trait: what Hostler asks of a panel.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use async_trait::async_trait;
@@ -9,8 +10,8 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountKey, Address, Counter, Created, LoginLink, NewAccount, PanelAccount, PanelError,
-    UsageReport,
+    AccountKey, Address, Counter, Created, LoginLink, Machine, MachineAction, NewAccount,
+    NewMachine, Order, OrderState, OrderStep, PanelAccount, PanelError, Question, UsageReport,
 };
 
 /// One server with one panel on it.
@@ -40,6 +41,48 @@ pub trait Panel: Send + Sync + std::fmt::Debug {
 
     /// Makes the account. The caller has looked that it does not exist.
     async fn create(&self, account: &NewAccount) -> Result<Created, PanelError>;
+
+    /// Whether changes are orders, which cost money and take effect when they are paid and approved. An order
+    /// is never sent again after an unclear answer; a create is then [`Panel::prepare`] and [`Panel::place`],
+    /// and what was ordered is followed by [`Panel::order_state`].
+    fn orders(&self) -> bool {
+        false
+    }
+
+    /// Whether what an order is to say is right, found out before anything is ordered; what
+    /// [`Panel::place`] sends.
+    async fn prepare(&self, _account: &NewAccount) -> Result<serde_json::Value, PanelError> {
+        Err(unsupported("orders"))
+    }
+
+    /// Orders what was prepared. One request, and nothing after it: what it answered is kept first.
+    async fn place(
+        &self,
+        _account: &NewAccount,
+        _prepared: &serde_json::Value,
+    ) -> Result<Order, PanelError> {
+        Err(unsupported("orders"))
+    }
+
+    /// The order behind an account whose order was answered by nothing.
+    fn order_behind(&self, _account: &NewAccount, _found: &PanelAccount) -> Option<Order> {
+        None
+    }
+
+    /// What there is that an order since then (milliseconds UTC) may have left, in words for the operator.
+    async fn traces(&self, _since: i64) -> Result<Vec<String>, PanelError> {
+        Ok(Vec::new())
+    }
+
+    /// How far the order has come. A read.
+    async fn order_state(&self, _order: &Order) -> Result<OrderState, PanelError> {
+        Err(unsupported("orders"))
+    }
+
+    /// Takes the step that was due. Safe to repeat once the first request is surely over: it looks first.
+    async fn take_step(&self, _order: &Order, _step: OrderStep) -> Result<(), PanelError> {
+        Err(unsupported("orders"))
+    }
 
     /// Whether `create` leaves something to [`Panel::complete`].
     fn completes(&self) -> bool {
@@ -79,15 +122,15 @@ pub trait Panel: Send + Sync + std::fmt::Debug {
         Ok(Vec::new())
     }
 
-    /// Removes it with its files.
-    async fn terminate(&self, account: &AccountKey) -> Result<(), PanelError>;
+    /// Removes it with its files. `Some` = that is only asked for, and this is followed until it is done.
+    async fn terminate(&self, account: &AccountKey) -> Result<Option<Order>, PanelError>;
 
-    /// Puts it on another package. Overrides are re-applied by the caller.
+    /// Puts it on another package. Overrides are re-applied by the caller. `Some` = it is only ordered.
     async fn change_package(
         &self,
         account: &AccountKey,
         package: &PackageName,
-    ) -> Result<(), PanelError>;
+    ) -> Result<Option<Order>, PanelError>;
 
     /// Whether the account is on that package, by all that the panel lets us compare.
     /// `overrides` are limits of the account's own, which may differ from the package's.
@@ -98,8 +141,12 @@ pub trait Panel: Send + Sync + std::fmt::Debug {
         overrides: &Limits,
     ) -> Result<bool, PanelError>;
 
-    /// Sets these limits, absolute values, the others untouched.
-    async fn set_limits(&self, account: &AccountKey, limits: &Limits) -> Result<(), PanelError>;
+    /// Sets these limits, absolute values, the others untouched. `Some` = they are only ordered.
+    async fn set_limits(
+        &self,
+        account: &AccountKey,
+        limits: &Limits,
+    ) -> Result<Option<Order>, PanelError>;
 
     /// Sets the panel password.
     async fn change_password(
@@ -140,6 +187,44 @@ pub trait Panel: Send + Sync + std::fmt::Debug {
         Err(unsupported("dedicated_ip"))
     }
 
+    /// The virtual machines of the account.
+    async fn machines(&self, _account: &AccountKey) -> Result<Vec<Machine>, PanelError> {
+        Err(unsupported("virtual machines"))
+    }
+
+    /// One of them; `None` = there surely is none of that id.
+    async fn machine(
+        &self,
+        _account: &AccountKey,
+        _id: &str,
+    ) -> Result<Option<Machine>, PanelError> {
+        Err(unsupported("virtual machines"))
+    }
+
+    /// Makes a machine.
+    async fn create_machine(
+        &self,
+        _account: &AccountKey,
+        _new: &NewMachine,
+    ) -> Result<(), PanelError> {
+        Err(unsupported("virtual machines"))
+    }
+
+    /// Does something with a machine; it has begun, not ended, when this returns.
+    async fn drive_machine(
+        &self,
+        _account: &AccountKey,
+        _id: &str,
+        _action: &MachineAction,
+    ) -> Result<(), PanelError> {
+        Err(unsupported("virtual machines"))
+    }
+
+    /// Answers a question about our account with a supplier.
+    async fn ask_supplier(&self, _question: Question) -> Result<serde_json::Value, PanelError> {
+        Err(unsupported("supplier"))
+    }
+
     /// Traffic of that month and disk use of all accounts, in one or few calls.
     async fn usage(&self, month: Month) -> Result<UsageReport, PanelError>;
 
@@ -171,6 +256,8 @@ pub struct ServerSettings {
     pub allow_networks: Vec<IpNet>,
     /// The panel's time zone: traffic months are the panel's.
     pub time_zone: chrono_tz::Tz,
+    /// What only this panel's driver knows, by name.
+    pub options: BTreeMap<String, String>,
 }
 
 /// What a check found.

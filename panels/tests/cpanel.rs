@@ -43,6 +43,7 @@ fn key() -> AccountKey {
     AccountKey {
         username: "Acme1".parse().unwrap(),
         domain: Some("acme.example".parse().unwrap()),
+        panel_id: None,
     }
 }
 

@@ -69,11 +69,21 @@ impl Scope {
             | JobKind::ChangePassword
             | JobKind::LoginUrl
             | JobKind::Unlock
-            | JobKind::Move => Some(Scope::Change),
+            | JobKind::Move
+            | JobKind::VmCreate
+            | JobKind::VmStart
+            | JobKind::VmStop
+            | JobKind::VmReboot
+            | JobKind::VmRescue
+            | JobKind::VmUnrescue
+            | JobKind::VmRebuild => Some(Scope::Change),
             JobKind::GetStats => Some(Scope::Traffic),
-            JobKind::GetServerConfig | JobKind::CheckConnection => Some(Scope::Read),
-            // It shows every account of the server, whoever's.
-            JobKind::ListAccounts => Some(Scope::Operate),
+            JobKind::GetServerConfig
+            | JobKind::CheckConnection
+            | JobKind::VmList
+            | JobKind::VmGet => Some(Scope::Read),
+            // They show what belongs to all accounts of the server, whoever's.
+            JobKind::ListAccounts | JobKind::AskSupplier => Some(Scope::Operate),
             JobKind::DeliverWebhook => None,
         }
     }

@@ -41,6 +41,16 @@ pub fn purpose_of(kind: &str) -> Option<Purpose> {
         | JobKind::ListAccounts
         | JobKind::Unlock
         | JobKind::Move
+        | JobKind::VmList
+        | JobKind::VmGet
+        | JobKind::VmCreate
+        | JobKind::VmStart
+        | JobKind::VmStop
+        | JobKind::VmReboot
+        | JobKind::VmRescue
+        | JobKind::VmUnrescue
+        | JobKind::VmRebuild
+        | JobKind::AskSupplier
         | JobKind::DeliverWebhook => None,
     }
 }

@@ -243,6 +243,7 @@ impl<'w> Attempt<'w> {
         Ok(AccountKey {
             username,
             domain: row.domain.as_deref().and_then(|text| text.parse().ok()),
+            panel_id: self.recorded().panel_id,
         })
     }
 
@@ -339,6 +340,11 @@ impl<'w> Attempt<'w> {
     /// `what` says which part, and what is missing, for the customer.
     pub(crate) fn stands(&self, what: &'static str) {
         self.state().begun = Some(what);
+    }
+
+    /// Nothing of it stands any more.
+    pub(crate) fn nothing_stands(&self) {
+        self.state().begun = None;
     }
 
     /// What stands, and what is missing.

@@ -1,6 +1,6 @@
 //! From a server's row and its sealed secret to a panel.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -47,6 +47,7 @@ struct Basis {
     ca_pem: Option<String>,
     allow_networks: String,
     time_zone: String,
+    options: Option<String>,
     secret: (i64, i64, String),
 }
 
@@ -116,6 +117,7 @@ fn basis(server: &server::Model, secret: &secret::Model) -> Basis {
         ca_pem: server.ca_pem.clone(),
         allow_networks: server.allow_networks.clone(),
         time_zone: server.time_zone.clone(),
+        options: server.options.clone(),
         secret: (secret.id, secret.created_at, secret.key_id.clone()),
     }
 }
@@ -135,5 +137,10 @@ fn settings(
         allow_networks: serde_json::from_str(&server.allow_networks)
             .map_err(|_| wrong("networks"))?,
         time_zone: server.time_zone.parse().map_err(|_| wrong("time zone"))?,
+        options: server
+            .options
+            .as_deref()
+            .map_or(Ok(BTreeMap::new()), serde_json::from_str)
+            .map_err(|_| wrong("options"))?,
     })
 }

@@ -66,6 +66,17 @@ pub(crate) async fn stored_or_generated(
     })
 }
 
+/// Seals a password that somebody else chose to the API, which hands it out.
+pub(crate) async fn hand_out(attempt: &Attempt<'_>, secret: &SecretString) -> Result<(), Halt> {
+    let keyring = &attempt.worker.parts.keyring;
+    let owner = attempt.secrets_owner();
+    let sealed = keyring
+        .api
+        .seal(Audience::Api, Purpose::Password, &owner, secret)
+        .map_err(unreadable)?;
+    attempt.keep_secrets(&[sealed]).await
+}
+
 async fn rows(attempt: &Attempt<'_>) -> Result<Vec<secret::Model>, StoreError> {
     Ok(secret::Entity::find()
         .filter(secret::Column::Owner.eq(attempt.secrets_owner()))

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use panels::Order;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -34,6 +35,21 @@ pub(crate) struct Progress {
     /// Whether the accounts that a report lacks are counted.
     #[serde(skip_serializing_if = "is_false")]
     pub(crate) missing_counted: bool,
+    /// What was ordered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) order: Option<Order>,
+    /// Whether an order has left whose answer is not known.
+    #[serde(skip_serializing_if = "is_false")]
+    pub(crate) ordering: bool,
+    /// Whether a person was told that; who then lets the job go on has looked.
+    #[serde(skip_serializing_if = "is_false")]
+    pub(crate) told: bool,
+    /// How often an order was looked at and not found done.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) polls: i32,
+    /// When a payment left whose answer is not known, in milliseconds by the database's clock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) paying_since: Option<i64>,
 }
 
 #[expect(
@@ -42,6 +58,14 @@ pub(crate) struct Progress {
 )]
 fn is_false(flag: &bool) -> bool {
     !flag
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands fields over by reference"
+)]
+fn is_zero(number: &i32) -> bool {
+    *number == 0
 }
 
 impl Progress {
@@ -64,6 +88,27 @@ impl Progress {
 mod tests {
     use super::*;
 
+    #[test]
+    fn an_order_survives_its_column() {
+        let progress = Progress {
+            order: Some(Order {
+                goal: panels::Goal::Made,
+                service: "301".to_owned(),
+                invoice: Some("308979".to_owned()),
+                number: Some("873340995".to_owned()),
+                label: Some("H1-7 acme".to_owned()),
+            }),
+            ordering: true,
+            told: true,
+            polls: 3,
+            paying_since: Some(5),
+            ..Progress::default()
+        };
+        let text = progress.to_value().unwrap().to_string();
+        assert_eq!(Progress::read(Some(&text)), progress);
+        assert!(text.contains(r#""goal":"made""#), "{text}");
+    }
+
     /// Jobs that an earlier version has begun are gone on with: the steps of payload version 1, every field
     /// of them. The file is never changed.
     #[test]
@@ -79,6 +124,7 @@ mod tests {
             remembered: Some(serde_json::json!({"by": "abuse", "reason": "spam"})),
             missing_counted: true,
             first_step_done: true,
+            ..Progress::default()
         };
         assert_eq!(read, every_field);
         let written: Value = serde_json::from_str(golden).unwrap();

@@ -17,7 +17,8 @@ use crate::time::{future, stamp};
 pub struct Enqueue {
     /// What to do: create, suspend, unsuspend, terminate, change_package, change_limits,
     /// change_password, login_url, get_stats, get_server_config, check_connection, list_accounts,
-    /// unlock, move
+    /// unlock, move, vm_list, vm_get, vm_create, vm_start, vm_stop, vm_reboot, vm_rescue, vm_unrescue,
+    /// vm_rebuild
     kind: JobKind,
     /// The server
     #[arg(long, value_name = "NAME")]

@@ -256,6 +256,7 @@ pub(crate) mod tests {
             ca_pem: None,
             allow_networks: "[]".into(),
             time_zone: "UTC".into(),
+            options: None,
             stats_at: 0,
             enabled: true,
             rules: "{}".into(),

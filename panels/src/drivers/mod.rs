@@ -2,6 +2,7 @@
 
 pub(crate) mod cpanel;
 pub(crate) mod froxlor;
+pub(crate) mod hostbill;
 
 use hosting::PanelRules;
 
@@ -20,7 +21,7 @@ pub struct Driver {
 }
 
 /// All of them.
-pub static DRIVERS: &[Driver] = &[cpanel::DRIVER, froxlor::DRIVER];
+pub static DRIVERS: &[Driver] = &[cpanel::DRIVER, froxlor::DRIVER, hostbill::DRIVER];
 
 /// The driver of that name for that server.
 ///

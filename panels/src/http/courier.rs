@@ -55,6 +55,7 @@ impl Courier {
             ca_pem,
             allow_networks,
             time_zone: chrono_tz::UTC,
+            options: Default::default(),
         };
         let tls = trust::tls_config(&settings)?;
         Ok(Self {

@@ -184,6 +184,7 @@ mod tests {
             ca_pem: None,
             allow_networks: allow.iter().map(|net| net.parse().unwrap()).collect(),
             time_zone: chrono_tz::UTC,
+            options: Default::default(),
         }
     }
 

@@ -213,7 +213,7 @@ async fn limited(
     ]);
     let result = replay.driver.set_limits(&acme(), limits).await;
     (
-        result.map_err(|error| error.class()),
+        result.map(drop).map_err(|error| error.class()),
         replay.params("Customers.update"),
     )
 }

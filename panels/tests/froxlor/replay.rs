@@ -159,6 +159,7 @@ pub(crate) fn key(username: &str) -> AccountKey {
     AccountKey {
         username: username.parse().unwrap(),
         domain: None,
+        panel_id: None,
     }
 }
 

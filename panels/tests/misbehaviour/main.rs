@@ -23,7 +23,11 @@ use panels::{Panel, ServerSettings};
 use suite::{Scenario, Stage, Suite};
 
 fn suites() -> Vec<Suite> {
-    vec![suite::cpanel::suite(), suite::froxlor::suite()]
+    vec![
+        suite::cpanel::suite(),
+        suite::froxlor::suite(),
+        suite::hostbill::suite(),
+    ]
 }
 
 fn open(suite: &Suite, stage: &Stage) -> Box<dyn Panel> {
@@ -31,7 +35,7 @@ fn open(suite: &Suite, stage: &Stage) -> Box<dyn Panel> {
 }
 
 fn open_at(suite: &Suite, settings: ServerSettings) -> Box<dyn Panel> {
-    panels::open(suite.driver, settings).unwrap()
+    panels::open(suite.driver, suite.settings(settings)).unwrap()
 }
 
 fn named<'s>(suite: &'s Suite, name: &str) -> &'s Scenario {

@@ -244,6 +244,11 @@ async fn an_answer_of_the_wrong_shape_is_no_answer_on_froxlor() {
     every_shape("froxlor").await;
 }
 
+#[tokio::test]
+async fn an_answer_of_the_wrong_shape_is_no_answer_on_hostbill() {
+    every_shape("hostbill").await;
+}
+
 /// A figure that was not understood is never another figure.
 #[tokio::test]
 async fn traffic_in_the_wrong_units_is_not_counted() {
@@ -270,6 +275,7 @@ async fn traffic_in_the_wrong_units_is_not_counted() {
                             let key = panels::AccountKey {
                                 username: suite.subject.username.parse().unwrap(),
                                 domain: None,
+                                panel_id: None,
                             };
                             driver.usage_of(&key, month).await
                         }

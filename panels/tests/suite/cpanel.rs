@@ -49,6 +49,7 @@ pub(crate) fn suite() -> Suite {
     let scenarios = [reads(), creates(), changes(), listings()];
     Suite {
         driver: "cpanel",
+        options: &[],
         subject: Subject {
             username: "acme1",
             domain: "acme.example",

@@ -69,6 +69,7 @@ fn listing_of_one() -> Route {
 pub(crate) fn suite() -> Suite {
     Suite {
         driver: "froxlor",
+        options: &[],
         subject: Subject {
             username: "acme",
             domain: "acme.example.com",

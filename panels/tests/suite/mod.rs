@@ -2,13 +2,14 @@
 
 pub(crate) mod cpanel;
 pub(crate) mod froxlor;
+pub(crate) mod hostbill;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use hosting::{DomainName, Limits, Month, PackageName, Username};
 use panels::http::Effect;
-use panels::{AccountKey, NewAccount, Panel, PanelError, Standing};
+use panels::{AccountKey, NewAccount, Panel, PanelError, ServerSettings, Standing};
 
 use crate::support::{Answer, Canned, Received, SECRET, TestPanel};
 
@@ -19,6 +20,8 @@ pub(crate) const PASSWORD: &str = "Pw-9!xK2@mQ7";
 pub(crate) struct Suite {
     /// The driver's name.
     pub(crate) driver: &'static str,
+    /// The server's options.
+    pub(crate) options: &'static [(&'static str, &'static str)],
     /// The account that the exchanges are about.
     pub(crate) subject: Subject,
     pub(crate) scenarios: Vec<Scenario>,
@@ -93,6 +96,17 @@ pub(crate) enum Expect {
 pub(crate) struct Seen {
     pub(crate) shown: String,
     pub(crate) standing: Option<Option<Standing>>,
+}
+
+impl Suite {
+    /// The settings with the suite's options.
+    pub(crate) fn settings(&self, settings: ServerSettings) -> ServerSettings {
+        let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        ServerSettings {
+            options: self.options.iter().map(own).collect(),
+            ..settings
+        }
+    }
 }
 
 impl Expect {
@@ -209,6 +223,7 @@ async fn run(driver: &dyn Panel, subject: &Subject, verb: Verb) -> Result<Seen, 
     let key = AccountKey {
         username: username.clone(),
         domain: Some(domain.clone()),
+        panel_id: None,
     };
     let new = NewAccount {
         username,

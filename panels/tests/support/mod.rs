@@ -210,6 +210,7 @@ impl TestPanel {
             ca_pem: None,
             allow_networks: vec!["127.0.0.0/8".parse().unwrap()],
             time_zone: chrono_tz::UTC,
+            options: Default::default(),
         }
     }
 

@@ -11,7 +11,7 @@ use secrecy::SecretString;
 
 use super::request::{AccountRequest, JobRequest};
 use super::servers::{ServerFacts, Servers};
-use super::spec::{Wrong, by_the_rules, limits, new_account, spec};
+use super::spec::{More, Wrong, by_the_rules, limits, new_account, spec};
 use crate::caller::{Caller, Scope};
 use crate::{Problem, times};
 
@@ -92,7 +92,15 @@ pub(crate) fn uses(kind: JobKind) -> &'static [&'static str] {
         JobKind::ChangePackage => &["package"],
         JobKind::ChangeLimits => &["limits"],
         JobKind::ChangePassword => &["password"],
-        JobKind::Move => &["panel"],
+        JobKind::Move
+        | JobKind::VmGet
+        | JobKind::VmStart
+        | JobKind::VmStop
+        | JobKind::VmReboot
+        | JobKind::VmRescue
+        | JobKind::VmUnrescue
+        | JobKind::VmRebuild => &["panel"],
+        JobKind::VmCreate => &["panel", "password"],
         JobKind::Suspend
         | JobKind::Unsuspend
         | JobKind::Terminate
@@ -102,6 +110,8 @@ pub(crate) fn uses(kind: JobKind) -> &'static [&'static str] {
         | JobKind::GetServerConfig
         | JobKind::CheckConnection
         | JobKind::ListAccounts
+        | JobKind::VmList
+        | JobKind::AskSupplier
         | JobKind::DeliverWebhook => &[],
     }
 }
@@ -139,8 +149,12 @@ impl Checker<'_> {
             .keep(limits(account.limits.as_ref()))?
             .unwrap_or_default();
         wrong.keep(by_the_rules(kind, &account, &limits, &server))?;
-        let (month, import) = (request.month.as_deref(), request.import);
-        let spec = wrong.keep(spec(kind, &account, limits, month, import))?;
+        let more = More {
+            month: request.month.as_deref(),
+            import: request.import,
+            question: request.question.as_deref(),
+        };
+        let spec = wrong.keep(spec(kind, &account, limits, &more))?;
         let (Some(spec), Some(target)) = (spec, target) else {
             return Err(Stop::fields(wrong.0));
         };
@@ -188,6 +202,9 @@ impl Checker<'_> {
         };
         if request.month.is_some() && kind != JobKind::GetStats {
             refuse("month".to_owned());
+        }
+        if request.question.is_some() && kind != JobKind::AskSupplier {
+            refuse("question".to_owned());
         }
         if request.import == Some(true) && kind != JobKind::ListAccounts {
             refuse("import".to_owned());

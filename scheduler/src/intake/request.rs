@@ -18,7 +18,8 @@ use crate::discreet::Unsaid;
 pub struct JobRequest {
     /// The kind: `create`, `suspend`, `unsuspend`, `terminate`, `change_package`, `change_limits`,
     /// `change_password`, `login_url`, `get_stats`, `get_server_config`, `check_connection`,
-    /// `list_accounts`, `unlock`, `move`.
+    /// `list_accounts`, `unlock`, `move`, `vm_list`, `vm_get`, `vm_create`, `vm_start`, `vm_stop`,
+    /// `vm_reboot`, `vm_rescue`, `vm_unrescue`, `vm_rebuild`, `ask_supplier`.
     #[schema(example = "create")]
     pub kind: String,
     /// The server's name.
@@ -34,6 +35,9 @@ pub struct JobRequest {
     /// `list_accounts`: whether unknown accounts are taken over.
     #[serde(default)]
     pub import: Option<bool>,
+    /// `ask_supplier`: `balance`, `invoices`, `services`, `dns_zones`, `tickets` or `contacts`.
+    #[serde(default)]
+    pub question: Option<String>,
     /// Not before (RFC 3339).
     #[serde(default)]
     pub due_at: Option<String>,

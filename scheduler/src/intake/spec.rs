@@ -6,7 +6,7 @@ use hosting::{
     AccountDraft, FieldError, Limit, LimitName, Limits, Month, PackageName, Reference, Username,
 };
 use jobs::store::Target;
-use jobs::{CreateAccount, JobKind, JobSpec};
+use jobs::{CreateAccount, JobKind, JobSpec, NewVm};
 use secrecy::ExposeSecret;
 use serde_json::Value;
 
@@ -106,12 +106,18 @@ pub(super) fn by_the_rules(
     }
 }
 
+/// What a request says beside its account.
+pub(super) struct More<'a> {
+    pub(super) month: Option<&'a str>,
+    pub(super) import: Option<bool>,
+    pub(super) question: Option<&'a str>,
+}
+
 pub(super) fn spec(
     kind: JobKind,
     account: &AccountRequest,
     limits: Limits,
-    month: Option<&str>,
-    import: Option<bool>,
+    more: &More<'_>,
 ) -> Result<JobSpec, Stop> {
     let required = |field: &str| Stop::field(field, "is required");
     Ok(match kind {
@@ -130,7 +136,8 @@ pub(super) fn spec(
         JobKind::ChangePassword => JobSpec::ChangePassword,
         JobKind::LoginUrl => JobSpec::LoginUrl,
         JobKind::GetStats => JobSpec::GetStats {
-            month: month
+            month: more
+                .month
                 .ok_or_else(|| required("month"))?
                 .parse::<Month>()
                 .map_err(|error| Stop::field("month", error.to_string()))?,
@@ -138,11 +145,26 @@ pub(super) fn spec(
         JobKind::GetServerConfig => JobSpec::GetServerConfig,
         JobKind::CheckConnection => JobSpec::CheckConnection,
         JobKind::ListAccounts => JobSpec::ListAccounts {
-            import: import.unwrap_or(false),
+            import: more.import.unwrap_or(false),
         },
         JobKind::Unlock => JobSpec::Unlock,
         JobKind::Move => JobSpec::Move {
-            target: target(account).ok_or_else(|| required("account.panel.target"))?,
+            target: panel_text(account, "target")?,
+        },
+        JobKind::VmList => JobSpec::VmList,
+        JobKind::VmGet => JobSpec::VmGet { vm: vm(account)? },
+        JobKind::VmCreate => JobSpec::VmCreate(new_vm(account)?),
+        JobKind::VmStart => JobSpec::VmStart { vm: vm(account)? },
+        JobKind::VmStop => JobSpec::VmStop { vm: vm(account)? },
+        JobKind::VmReboot => JobSpec::VmReboot { vm: vm(account)? },
+        JobKind::VmRescue => JobSpec::VmRescue { vm: vm(account)? },
+        JobKind::VmUnrescue => JobSpec::VmUnrescue { vm: vm(account)? },
+        JobKind::VmRebuild => JobSpec::VmRebuild {
+            vm: vm(account)?,
+            template: panel_text(account, "template")?,
+        },
+        JobKind::AskSupplier => JobSpec::AskSupplier {
+            question: question(more.question)?,
         },
         JobKind::DeliverWebhook => return Err(Stop::field("kind", "is internal")),
     })
@@ -181,11 +203,45 @@ fn package(account: &AccountRequest) -> Result<Option<PackageName>, Stop> {
         .transpose()
 }
 
-/// A panel's word for an owner may be a name or a number.
-fn target(account: &AccountRequest) -> Option<String> {
-    match account.panel.as_ref()?.get("target")? {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
+/// A field of `account.panel`: a panel's word for something may be a name or a number.
+fn panel_text(account: &AccountRequest, name: &str) -> Result<String, Stop> {
+    let given = account.panel.as_ref().and_then(|panel| panel.get(name));
+    match given {
+        Some(Value::String(text)) => Ok(text.clone()),
+        Some(Value::Number(number)) => Ok(number.to_string()),
+        _ => Err(Stop::field(&format!("account.panel.{name}"), "is required")),
+    }
+}
+
+fn vm(account: &AccountRequest) -> Result<String, Stop> {
+    panel_text(account, "vm")
+}
+
+fn new_vm(account: &AccountRequest) -> Result<NewVm, Stop> {
+    Ok(NewVm {
+        label: panel_text(account, "label")?,
+        template: panel_text(account, "template")?,
+        flavor: panel_text(account, "flavor").ok(),
+        disk_gb: panel_text(account, "disk_gb")
+            .ok()
+            .and_then(|text| text.parse().ok()),
+    })
+}
+
+fn question(text: Option<&str>) -> Result<String, Stop> {
+    const KNOWN: [&str; 6] = [
+        "balance",
+        "invoices",
+        "services",
+        "dns_zones",
+        "tickets",
+        "contacts",
+    ];
+    match text {
+        Some(text) if KNOWN.contains(&text) => Ok(text.to_owned()),
+        _ => {
+            let why = format!("must be one of {}", KNOWN.join(", "));
+            Err(Stop::field("question", why))
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! Servers: added, changed, removed.
 
+use std::collections::BTreeMap;
+
 use chrono_tz::Tz;
 use entity::server;
 use hosting::{PanelRules, ServerName};
@@ -38,6 +40,8 @@ pub struct NewServer {
     pub allow_networks: Vec<IpNet>,
     /// The panel's time zone.
     pub time_zone: Tz,
+    /// What only its panel's driver knows, by name.
+    pub options: BTreeMap<String, String>,
     /// When the nightly statistics run: minutes after the panel's midnight, below 1,440.
     pub stats_at: u16,
     /// Most jobs at one time.
@@ -63,6 +67,7 @@ impl NewServer {
             ca_pem: None,
             allow_networks: Vec::new(),
             time_zone: Tz::UTC,
+            options: BTreeMap::new(),
             stats_at: 30,
             max_jobs: 4,
             max_creates: None,
@@ -88,6 +93,8 @@ pub struct ServerChange {
     pub allow_networks: Option<Vec<IpNet>>,
     /// The time zone.
     pub time_zone: Option<Tz>,
+    /// What only its panel's driver knows, all of it.
+    pub options: Option<BTreeMap<String, String>>,
     /// Minutes after the panel's midnight.
     pub stats_at: Option<u16>,
     /// Most jobs at one time.
@@ -121,6 +128,7 @@ pub async fn add_server(
         ca_pem: Set(checked_ca(new.ca_pem)?),
         allow_networks: Set(json(&new.allow_networks)),
         time_zone: Set(new.time_zone.name().to_owned()),
+        options: Set(options(&new.options)),
         stats_at: Set(checked_minute(new.stats_at)?),
         enabled: Set(true),
         max_creates: Set(new.max_creates.map_or_else(
@@ -148,6 +156,11 @@ pub async fn add_server(
     store.put_secrets_in(&tx, &[sealed]).await?;
     tx.commit().await.map_err(StoreError::from)?;
     Ok(row)
+}
+
+/// `None` where there are none, as on every server from before there were any.
+fn options(set: &BTreeMap<String, String>) -> Option<String> {
+    (!set.is_empty()).then(|| json(set))
 }
 
 /// Changes one.
@@ -184,6 +197,9 @@ pub async fn update_server(
     }
     if let Some(zone) = change.time_zone {
         model.time_zone = Set(zone.name().to_owned());
+    }
+    if let Some(set) = change.options {
+        model.options = Set(options(&set));
     }
     if let Some(minutes) = change.stats_at {
         model.stats_at = Set(checked_minute(minutes)?);

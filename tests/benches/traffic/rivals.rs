@@ -138,6 +138,7 @@ fn settings(stage: &Stage, server: &Server) -> ServerSettings {
         ca_pem: Some(stage.panel.pem.clone()),
         allow_networks: vec!["127.0.0.0/8".parse().unwrap()],
         time_zone: chrono_tz::Tz::UTC,
+        options: Default::default(),
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hosting::{Bytes, DomainName, Limit, Limits, Month, Username};
 use jobs::queue::job_of_entry;
-use panels::fuzzing::{base, froxlor, may_be_at, whm};
+use panels::fuzzing::{base, froxlor, hostbill, may_be_at, whm};
 use panels::http::{Effect, Redactor, lenient, retry_after};
 use panels::{PanelError, ServerSettings};
 use scheduler::intake::JobRequest;
@@ -16,7 +16,7 @@ use worker::webhook::sign;
 use super::Target;
 
 /// All of them.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 13] = [
     Target {
         name: "whm",
         recorded: &["panels/src/drivers/cpanel/fixtures"],
@@ -26,6 +26,11 @@ pub const TARGETS: [Target; 12] = [
         name: "froxlor",
         recorded: &["panels/src/drivers/froxlor/fixtures"],
         run: read_froxlor,
+    },
+    Target {
+        name: "hostbill",
+        recorded: &[],
+        run: read_hostbill,
     },
     Target {
         name: "intake",
@@ -138,6 +143,10 @@ fn read_froxlor(input: &[u8]) {
     panel(input, froxlor);
 }
 
+fn read_hostbill(input: &[u8]) {
+    panel(input, hostbill);
+}
+
 fn read_request(input: &[u8]) {
     let Ok(body) = serde_json::from_slice::<Value>(input) else {
         return;
@@ -240,6 +249,7 @@ fn read_address(input: &[u8]) {
         ca_pem: None,
         allow_networks: Vec::new(),
         time_zone: chrono_tz::UTC,
+        options: Default::default(),
     };
     if let Ok(asked) = base(&settings, 2087) {
         let authority = asked

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use entity::server;
 use hosting::{Bytes, DomainName, Limits, Month, PackageName, Username};
 use panels::{
-    AccountKey, AccountUsage, Counter, Created, LoginLink, NewAccount, Panel, PanelAccount,
+    AccountKey, AccountUsage, Counter, Created, LoginLink, NewAccount, Order, Panel, PanelAccount,
     PanelError, ServerCheck, ServerConfig, UsageReport,
 };
 use secrecy::SecretString;
@@ -102,11 +102,15 @@ impl Panel for Meter {
         nothing()
     }
 
-    async fn terminate(&self, _: &AccountKey) -> Result<(), PanelError> {
+    async fn terminate(&self, _: &AccountKey) -> Result<Option<Order>, PanelError> {
         nothing()
     }
 
-    async fn change_package(&self, _: &AccountKey, _: &PackageName) -> Result<(), PanelError> {
+    async fn change_package(
+        &self,
+        _: &AccountKey,
+        _: &PackageName,
+    ) -> Result<Option<Order>, PanelError> {
         nothing()
     }
 
@@ -119,7 +123,7 @@ impl Panel for Meter {
         nothing()
     }
 
-    async fn set_limits(&self, _: &AccountKey, _: &Limits) -> Result<(), PanelError> {
+    async fn set_limits(&self, _: &AccountKey, _: &Limits) -> Result<Option<Order>, PanelError> {
         nothing()
     }
 

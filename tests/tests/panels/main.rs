@@ -32,6 +32,7 @@ fn somebody(panel: &Simulator) -> Box<dyn Panel> {
         ca_pem: None,
         allow_networks: vec!["127.0.0.0/8".parse().unwrap()],
         time_zone: chrono_tz::UTC,
+        options: Default::default(),
     };
     panels::open(&panel.kind().to_string(), settings).unwrap()
 }
@@ -40,6 +41,7 @@ fn key(username: &str, domain: &str) -> panels::AccountKey {
     panels::AccountKey {
         username: username.parse().unwrap(),
         domain: Some(domain.parse().unwrap()),
+        panel_id: None,
     }
 }
 

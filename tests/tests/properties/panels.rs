@@ -100,6 +100,7 @@ fn settings(url: String) -> ServerSettings {
         ca_pem: None,
         allow_networks: Vec::new(),
         time_zone: chrono_tz::UTC,
+        options: Default::default(),
     }
 }
 

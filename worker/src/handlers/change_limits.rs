@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use hosting::{AccountDraft, Limits};
 
-use super::{Handler, Observed, subject};
+use super::{Handler, Observed, order, subject};
 use crate::attempt::{Attempt, Done, Halt};
 use crate::verdict::Doubt;
 
@@ -17,7 +17,7 @@ impl Handler for ChangeLimits<'_> {
     type Todo = Limits;
 
     async fn observe(&self, attempt: &Attempt<'_>) -> Result<Observed<Limits>, Halt> {
-        let sent = attempt.doubt() == Doubt::Open;
+        let sent = attempt.doubt() == Doubt::Open || attempt.progress().order.is_some();
         let found = subject::subject(attempt).await?;
         subject::note_evidence(attempt, &found);
         let missing = subject::missing(&found, self.limits);
@@ -38,9 +38,14 @@ impl Handler for ChangeLimits<'_> {
             ..attempt.draft()
         })?;
         let (panel, key) = (attempt.panel()?, attempt.key()?);
-        attempt
-            .change(|_| {}, panel.set_limits(&key, &missing))
-            .await?;
+        let ordered = order::send(attempt, panel.set_limits(&key, &missing)).await?;
+        if ordered {
+            let found = subject::subject(attempt).await?;
+            if !subject::missing(&found, self.limits).is_empty() {
+                let why = "the supplier has not yet carried the upgrade out".to_owned();
+                return Err(order::later(attempt, "awaiting_upgrade", why).await?);
+            }
+        }
         Ok(self.noted(attempt, Done::changed()))
     }
 }

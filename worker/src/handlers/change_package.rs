@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use hosting::PackageName;
 use panels::PanelAccount;
 
-use super::{Handler, Observed, subject};
+use super::{Handler, Observed, order, subject};
 use crate::attempt::{Attempt, Done, Halt};
 use crate::verdict::Doubt;
 
@@ -28,7 +28,7 @@ impl Handler for ChangePackage<'_> {
     type Todo = Todo;
 
     async fn observe(&self, attempt: &Attempt<'_>) -> Result<Observed<Todo>, Halt> {
-        let sent = attempt.doubt() == Doubt::Open;
+        let sent = attempt.doubt() == Doubt::Open || attempt.progress().order.is_some();
         let found = subject::subject(attempt).await?;
         let overrides = attempt.overrides();
         let panel = attempt.panel()?;
@@ -67,25 +67,29 @@ impl Handler for ChangePackage<'_> {
             Todo::Package => {
                 attempt.check(&attempt.draft())?;
                 subject::package_is_known(attempt, self.package)?;
-                attempt
-                    .change(|_| {}, panel.change_package(&key, self.package))
-                    .await?;
+                let ordered =
+                    order::send(attempt, panel.change_package(&key, self.package)).await?;
+                if ordered {
+                    self.came_about(attempt).await?;
+                }
                 attempt.note(|change| change.package = Some(self.package.clone()));
                 if overrides.is_empty() {
                     return Ok(self.tell(Done::changed()));
                 }
                 attempt.stands(WITHOUT_LIMITS);
                 attempt
-                    .step(|progress| progress.first_step_done = true)
+                    .step(|progress| {
+                        progress.first_step_done = true;
+                        // What follows is an order of its own.
+                        progress.order = None;
+                    })
                     .await?;
                 subject::subject(attempt).await?
             }
         };
         let missing = subject::missing(&found, &overrides);
         if !missing.is_empty() {
-            attempt
-                .change(|_| {}, panel.set_limits(&key, &missing))
-                .await?;
+            order::send(attempt, panel.set_limits(&key, &missing)).await?;
         }
         self.note(attempt, &found);
         Ok(self.tell(Done::changed()))
@@ -93,6 +97,21 @@ impl Handler for ChangePackage<'_> {
 }
 
 impl ChangePackage<'_> {
+    /// An order that is paid is carried out when the supplier gets to it.
+    async fn came_about(&self, attempt: &Attempt<'_>) -> Result<(), Halt> {
+        let found = subject::subject(attempt).await?;
+        let overrides = attempt.overrides();
+        let panel = attempt.panel()?;
+        if panel
+            .is_on_package(&found, self.package, &overrides)
+            .await?
+        {
+            return Ok(());
+        }
+        let why = "the supplier has not yet carried the upgrade out".to_owned();
+        Err(order::later(attempt, "awaiting_upgrade", why).await?)
+    }
+
     fn note(&self, attempt: &Attempt<'_>, found: &PanelAccount) {
         subject::note_evidence(attempt, found);
         attempt.note(|change| change.package = Some(self.package.clone()));

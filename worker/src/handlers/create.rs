@@ -1,6 +1,7 @@
 //! Making an account: the account itself, what the panel leaves to a second call, an address of its own,
 //! its own limits.
 
+mod ordered;
 mod steps;
 
 use async_trait::async_trait;
@@ -25,6 +26,8 @@ pub(super) enum Todo {
     Make,
     /// The account is ours; what comes after making it.
     GoOn(Box<PanelAccount>),
+    /// What was ordered, by its own id.
+    Follow,
 }
 
 #[async_trait]
@@ -32,6 +35,10 @@ impl Handler for Create<'_> {
     type Todo = Todo;
 
     async fn observe(&self, attempt: &Attempt<'_>) -> Result<Observed<Todo>, Halt> {
+        if attempt.progress().order.is_some() {
+            attempt.doubt_is_resolved();
+            return Ok(Observed::ToDo(Todo::Follow));
+        }
         let key = attempt.key()?;
         let Some(found) = attempt.panel()?.find(&key).await? else {
             return Ok(Observed::ToDo(Todo::Make));
@@ -60,12 +67,16 @@ impl Handler for Create<'_> {
     }
 
     async fn act(&self, attempt: &Attempt<'_>, todo: Todo) -> Result<Done, Halt> {
+        if attempt.panel()?.orders() {
+            return ordered::act(self, attempt, todo).await;
+        }
         let rules = attempt.rules()?;
         let password = passwords::stored_or_generated(attempt, &rules.password).await?;
         let new = self.new_account(attempt, &password.secret)?;
         let found = match todo {
             Todo::Make => self.make(attempt, &new, &password).await?,
             Todo::GoOn(found) => *found,
+            Todo::Follow => steps::read_back(attempt).await?,
         };
         attempt.note(|change| change.evidence = subject::evidence(&found));
         attempt.stands("the account exists on the panel, but its domain is not set up");
@@ -119,12 +130,15 @@ impl Create<'_> {
             Incarnation::Other => return Ok(false),
             Incarnation::Unknown => {}
         }
+        let progress = attempt.progress();
+        // Where orders are sent once, only one without an answer can have made what bears no mark of ours.
+        let may_be_ours = progress.ordering || !attempt.panel()?.orders();
         let marker = attempt.worker.marker(attempt.account()?.id);
         let expected = Expected {
             marker: &marker,
             domain: Some(&self.wanted.domain),
             owner: attempt.server()?.user.as_deref(),
-            sent_at: attempt.progress().first_sent_at,
+            sent_at: progress.first_sent_at.filter(|_| may_be_ours),
             read_at: attempt.now(),
         };
         Ok(is_ours(found, &expected))
@@ -137,7 +151,7 @@ impl Create<'_> {
         new: &NewAccount,
         password: &Password,
     ) -> Result<PanelAccount, Halt> {
-        self.check(attempt, password)?;
+        self.check(attempt, Some(password))?;
         if self.wanted.dedicated_ip {
             steps::reserve_address(attempt).await?;
         }
@@ -202,7 +216,7 @@ impl Create<'_> {
         })
     }
 
-    fn check(&self, attempt: &Attempt<'_>, password: &Password) -> Result<(), Halt> {
+    fn check(&self, attempt: &Attempt<'_>, password: Option<&Password>) -> Result<(), Halt> {
         let username = attempt.key()?.username;
         let mut given = vec!["domain", "username"];
         given.extend(self.wanted.email.as_ref().map(|_| "email"));
@@ -210,7 +224,7 @@ impl Create<'_> {
         attempt.check(&AccountDraft {
             username: Some(username.as_str()),
             given: &given,
-            password: Some(password.secret.expose_secret()),
+            password: password.map(|password| password.secret.expose_secret()),
             limits: Some(&self.wanted.limits),
             dedicated_ip: self.wanted.dedicated_ip,
             panel: Some(&self.wanted.panel),

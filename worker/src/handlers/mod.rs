@@ -1,5 +1,6 @@
 //! What each kind of job looks for on the panel, and does.
 
+mod ask_supplier;
 mod change_limits;
 mod change_package;
 mod change_password;
@@ -11,15 +12,18 @@ mod get_stats;
 mod list_accounts;
 mod login_url;
 mod move_to;
+mod order;
 mod subject;
 mod suspend;
 mod terminate;
 mod unlock;
 mod unsuspend;
+mod vm;
 
 use async_trait::async_trait;
 use jobs::JobSpec;
 use jobs::faults::Point;
+use panels::MachineAction;
 
 use crate::attempt::{Attempt, Done, Halt};
 
@@ -67,6 +71,27 @@ pub(crate) async fn run(attempt: &Attempt<'_>) -> Result<Done, Halt> {
         }
         JobSpec::Unlock => drive(&unlock::Unlock, attempt).await,
         JobSpec::Move { target } => drive(&move_to::Move { target }, attempt).await,
+        JobSpec::VmList => drive(&vm::Read { vm: None }, attempt).await,
+        JobSpec::VmGet { vm } => drive(&vm::Read { vm: Some(vm) }, attempt).await,
+        JobSpec::VmCreate(wanted) => drive(&vm::Make { wanted }, attempt).await,
+        JobSpec::VmStart { vm } => drive(&vm::Drive::to(vm, MachineAction::Start), attempt).await,
+        JobSpec::VmStop { vm } => drive(&vm::Drive::to(vm, MachineAction::Stop), attempt).await,
+        JobSpec::VmReboot { vm } => drive(&vm::Drive::to(vm, MachineAction::Reboot), attempt).await,
+        JobSpec::VmRescue { vm } => drive(&vm::Drive::to(vm, MachineAction::Rescue), attempt).await,
+        JobSpec::VmUnrescue { vm } => {
+            drive(&vm::Drive::to(vm, MachineAction::Unrescue), attempt).await
+        }
+        JobSpec::VmRebuild { vm, template } => {
+            let template = template.clone();
+            drive(
+                &vm::Drive::to(vm, MachineAction::Rebuild { template }),
+                attempt,
+            )
+            .await
+        }
+        JobSpec::AskSupplier { question } => {
+            drive(&ask_supplier::AskSupplier { question }, attempt).await
+        }
         JobSpec::DeliverWebhook {
             endpoint_id,
             event,

@@ -6,10 +6,10 @@ use entity::job;
 use hosting::Month;
 use jobs::faults::Point;
 use jobs::{AccountState, JobKind};
-use panels::{PanelAccount, PanelError};
+use panels::{Goal, Order, PanelAccount, PanelError};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 
-use super::{Handler, Observed, subject};
+use super::{Handler, Observed, order, subject};
 use crate::attempt::{Attempt, Done, Halt};
 use crate::identity::{Expected, Incarnation, incarnation, is_ours};
 use crate::ledger::{self, Run, Taken};
@@ -20,16 +20,22 @@ pub(super) struct Terminate;
 
 #[async_trait]
 impl Handler for Terminate {
-    type Todo = ();
+    type Todo = Option<Box<PanelAccount>>;
 
-    async fn observe(&self, attempt: &Attempt<'_>) -> Result<Observed<()>, Halt> {
+    async fn observe(&self, attempt: &Attempt<'_>) -> Result<Observed<Self::Todo>, Halt> {
         if attempt.account_state() == Some(AccountState::Terminated) {
             // Its name may be another account's by now.
             return Ok(Observed::AlreadySo(Done::already_so()));
         }
+        if attempt.progress().order.is_some() {
+            attempt.doubt_is_resolved();
+            return Ok(Observed::ToDo(None));
+        }
         let sent = attempt.doubt() == Doubt::Open;
         match subject::find(attempt).await? {
-            Some(found) if is_the_one(attempt, &found).await? => Ok(Observed::ToDo(())),
+            Some(found) if is_the_one(attempt, &found).await? => {
+                Ok(Observed::ToDo(Some(Box::new(found))))
+            }
             _ => {
                 note_gone(attempt);
                 let done = if sent {
@@ -42,15 +48,53 @@ impl Handler for Terminate {
         }
     }
 
-    async fn act(&self, attempt: &Attempt<'_>, (): ()) -> Result<Done, Halt> {
+    async fn act(&self, attempt: &Attempt<'_>, todo: Self::Todo) -> Result<Done, Halt> {
+        let Some(found) = todo else {
+            return ended(attempt).await;
+        };
         attempt.check(&attempt.draft())?;
         let missing_final = !read_for_the_last_time(attempt).await?;
         Point::LastReading.reach(&attempt.claimed.job);
         let (panel, key) = (attempt.panel()?, attempt.key()?);
-        attempt.change(|_| {}, panel.terminate(&key)).await?;
+        let asked_before = attempt.progress().ordering;
+        let orders = panel.orders();
+        let sent = attempt
+            .change(|progress| progress.ordering = orders, panel.terminate(&key))
+            .await;
+        let order = match sent {
+            // What a second request for the same is answered with, after a first one without an answer.
+            Err(Halt::Panel(PanelError::Rejected { .. })) if asked_before => behind(&found),
+            other => other?,
+        };
+        if let Some(order) = order {
+            attempt
+                .step(|progress| progress.order = Some(order))
+                .await?;
+            return ended(attempt).await;
+        }
         note_gone(attempt);
         Ok(Done::changed().with(serde_json::json!({"final_reading": !missing_final})))
     }
+}
+
+/// The end that was asked for, by the account's own id.
+fn behind(found: &PanelAccount) -> Option<Order> {
+    Some(Order {
+        goal: Goal::Ended,
+        service: found.evidence.panel_id.clone()?,
+        invoice: None,
+        number: None,
+        label: None,
+    })
+}
+
+/// What was asked for is looked at until it is done.
+async fn ended(attempt: &Attempt<'_>) -> Result<Done, Halt> {
+    if let Some(order) = attempt.progress().order {
+        order::follow(attempt, &order).await?;
+    }
+    note_gone(attempt);
+    Ok(Done::changed())
 }
 
 fn note_gone(attempt: &Attempt<'_>) {

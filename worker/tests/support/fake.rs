@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use hosting::{DomainName, Limits, Month, PackageName, Username};
 use panels::{
     AccountKey, AccountUsage, Address, Counter, Created, Detail, Evidence, LoginLink, NewAccount,
-    Panel, PanelAccount, PanelError, ServerCheck, ServerConfig, Standing, UsageReport,
+    Order, Panel, PanelAccount, PanelError, ServerCheck, ServerConfig, Standing, UsageReport,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
@@ -380,10 +380,10 @@ impl Panel for Fake {
         })
     }
 
-    async fn terminate(&self, key: &AccountKey) -> Result<(), PanelError> {
+    async fn terminate(&self, key: &AccountKey) -> Result<Option<Order>, PanelError> {
         self.call("terminate", |state| {
             state.accounts.remove(key.username.as_str());
-            Ok(())
+            Ok(None)
         })
         .await
     }
@@ -392,7 +392,7 @@ impl Panel for Fake {
         &self,
         key: &AccountKey,
         package: &PackageName,
-    ) -> Result<(), PanelError> {
+    ) -> Result<Option<Order>, PanelError> {
         let limits = self.state().packages.get(package.as_str()).cloned();
         self.on_account("change_package", key, |account| {
             account.package = Some(package.clone());
@@ -401,6 +401,7 @@ impl Panel for Fake {
             }
         })
         .await
+        .map(|()| None)
     }
 
     async fn is_on_package(
@@ -412,11 +413,16 @@ impl Panel for Fake {
         Ok(account.package.as_ref() == Some(package))
     }
 
-    async fn set_limits(&self, key: &AccountKey, limits: &Limits) -> Result<(), PanelError> {
+    async fn set_limits(
+        &self,
+        key: &AccountKey,
+        limits: &Limits,
+    ) -> Result<Option<Order>, PanelError> {
         self.on_account("set_limits", key, |account| {
             account.limits = account.limits.overridden_by(limits);
         })
         .await
+        .map(|()| None)
     }
 
     async fn change_password(

@@ -29,7 +29,7 @@ pub(super) struct Add {
     /// The panel's address, https
     #[arg(long)]
     url: String,
-    /// The API user (WHM: root or a reseller; Froxlor: the API key)
+    /// The API user (WHM: root or a reseller; Froxlor: the API key; HostBill: the client's mail address)
     #[arg(long)]
     user: Option<String>,
     #[command(flatten)]
@@ -39,6 +39,9 @@ pub(super) struct Add {
     /// The panel's time zone: traffic months are the panel's
     #[arg(long, value_name = "TZ", default_value = "UTC")]
     time_zone: Tz,
+    /// What only this panel's driver knows (HostBill: auth=basic, vm_power=suspend, ...); several
+    #[arg(long, value_name = "NAME=VALUE", value_parser = option)]
+    option: Vec<(String, String)>,
     /// Most jobs on it at one time
     #[arg(long, value_name = "N", default_value_t = 4)]
     max_jobs: u16,
@@ -81,6 +84,13 @@ fn driver(text: &str) -> Result<&'static str, String> {
         let known: Vec<&str> = DRIVERS.iter().map(|driver| driver.name).collect();
         format!("known are {}", known.join(", "))
     })
+}
+
+fn option(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("must be NAME=VALUE".to_owned()),
+    }
 }
 
 impl Secret {
@@ -127,6 +137,7 @@ impl Add {
             ca_pem: self.trust.ca_pem()?,
             allow_networks: self.trust.allow_network,
             time_zone: self.time_zone,
+            options: self.option.into_iter().collect(),
             stats_at: self.stats_at,
             max_jobs: self.max_jobs,
             max_terminates: self.max_terminates,
@@ -168,11 +179,12 @@ fn settings(new: &NewServer) -> ServerSettings {
         ca_pem: new.ca_pem.clone(),
         allow_networks: new.allow_networks.clone(),
         time_zone: new.time_zone,
+        options: new.options.clone(),
     }
 }
 
 /// What the driver says of the settings, which an operator may read.
-pub(super) fn refused(error: &panels::PanelError) -> Failure {
+pub(in crate::command) fn refused(error: &panels::PanelError) -> Failure {
     use std::error::Error as _;
     let why = error
         .source()
@@ -198,6 +210,9 @@ pub(super) struct Set {
     /// The panel's time zone
     #[arg(long, value_name = "TZ")]
     time_zone: Option<Tz>,
+    /// What only this panel's driver knows; those that are given are all that it has
+    #[arg(long, value_name = "NAME=VALUE", value_parser = option)]
+    option: Vec<(String, String)>,
     /// Most jobs on it at one time
     #[arg(long, value_name = "N")]
     max_jobs: Option<u16>,
@@ -223,6 +238,7 @@ impl Set {
             allow_networks: (!self.trust.allow_network.is_empty())
                 .then_some(self.trust.allow_network),
             time_zone: self.time_zone,
+            options: (!self.option.is_empty()).then(|| self.option.into_iter().collect()),
             stats_at: self.stats_at,
             max_jobs: self.max_jobs,
             max_terminates: self.max_terminates,

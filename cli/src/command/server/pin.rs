@@ -62,6 +62,7 @@ async fn show(app: &App, row: &entity::server::Model) -> Result<(), Failure> {
         ca_pem: None,
         allow_networks: serde_json::from_str(&row.allow_networks).unwrap_or_default(),
         time_zone: chrono_tz::Tz::UTC,
+        options: Default::default(),
     };
     let port = if row.panel == "cpanel" { 2087 } else { 443 };
     let chain = present(&settings, port)

@@ -43,5 +43,6 @@ pub(super) fn created(done: &Done) -> Created {
             .filter_map(|field| done.data.get(*field).and_then(shapes::name_server))
             .collect(),
         warnings: done.warnings.clone(),
+        order: None,
     }
 }

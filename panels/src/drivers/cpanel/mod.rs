@@ -30,8 +30,8 @@ use self::look::{after_change, no_such_account, optional, rows, summary};
 use self::wire::Wire;
 use crate::http::lenient;
 use crate::{
-    AccountKey, Address, Counter, Created, Driver, LoginLink, NewAccount, Panel, PanelAccount,
-    PanelError, ServerCheck, ServerConfig, ServerSettings, UsageReport,
+    AccountKey, Address, Counter, Created, Driver, LoginLink, NewAccount, Order, Panel,
+    PanelAccount, PanelError, ServerCheck, ServerConfig, ServerSettings, UsageReport,
 };
 
 /// Its row in the list of drivers.
@@ -139,12 +139,12 @@ impl Panel for Cpanel {
         answer.done().map(|_| ())
     }
 
-    async fn terminate(&self, account: &AccountKey) -> Result<(), PanelError> {
+    async fn terminate(&self, account: &AccountKey) -> Result<Option<Order>, PanelError> {
         match self.wire.removeacct(&account.username).await? {
-            Answer::Done(_) => Ok(()),
+            Answer::Done(_) => Ok(None),
             Answer::Refused(refused) if reasons::is_absent(&refused.reason) => {
                 if self.is_surely_absent(&account.username).await? {
-                    Ok(())
+                    Ok(None)
                 } else {
                     Err(refused.rejected("not_ours"))
                 }
@@ -157,9 +157,9 @@ impl Panel for Cpanel {
         &self,
         account: &AccountKey,
         package: &PackageName,
-    ) -> Result<(), PanelError> {
+    ) -> Result<Option<Order>, PanelError> {
         let answer = self.wire.changepackage(&account.username, package).await?;
-        answer.done().map(|_| ())
+        answer.done().map(|_| None)
     }
 
     async fn is_on_package(
@@ -190,8 +190,13 @@ impl Panel for Cpanel {
             .all(|(name, limit)| now.get(name).is_none_or(|now| now == limit)))
     }
 
-    async fn set_limits(&self, account: &AccountKey, limits: &Limits) -> Result<(), PanelError> {
-        limits::set(&self.wire, &account.username, limits).await
+    async fn set_limits(
+        &self,
+        account: &AccountKey,
+        limits: &Limits,
+    ) -> Result<Option<Order>, PanelError> {
+        limits::set(&self.wire, &account.username, limits).await?;
+        Ok(None)
     }
 
     async fn change_password(

@@ -37,7 +37,7 @@ pub(crate) use self::fuzz::fuzz;
 use self::wire::Wire;
 use super::Driver;
 use crate::{
-    AccountKey, Counter, Created, LoginLink, NewAccount, Panel, PanelAccount, PanelError,
+    AccountKey, Counter, Created, LoginLink, NewAccount, Order, Panel, PanelAccount, PanelError,
     ServerCheck, ServerConfig, ServerSettings, UsageReport,
 };
 
@@ -125,16 +125,18 @@ impl Panel for Froxlor {
         change::missing_after_unsuspend(&self.wire, account, before).await
     }
 
-    async fn terminate(&self, account: &AccountKey) -> Result<(), PanelError> {
-        change::terminate(&self.wire, account).await
+    async fn terminate(&self, account: &AccountKey) -> Result<Option<Order>, PanelError> {
+        change::terminate(&self.wire, account).await?;
+        Ok(None)
     }
 
     async fn change_package(
         &self,
         account: &AccountKey,
         package: &PackageName,
-    ) -> Result<(), PanelError> {
-        packages::change_package(&self.wire, account, package).await
+    ) -> Result<Option<Order>, PanelError> {
+        packages::change_package(&self.wire, account, package).await?;
+        Ok(None)
     }
 
     async fn is_on_package(
@@ -146,8 +148,13 @@ impl Panel for Froxlor {
         packages::is_on_package(&self.wire, account, package, overrides).await
     }
 
-    async fn set_limits(&self, account: &AccountKey, limits: &Limits) -> Result<(), PanelError> {
-        packages::set_limits(&self.wire, account, limits).await
+    async fn set_limits(
+        &self,
+        account: &AccountKey,
+        limits: &Limits,
+    ) -> Result<Option<Order>, PanelError> {
+        packages::set_limits(&self.wire, account, limits).await?;
+        Ok(None)
     }
 
     async fn change_password(

@@ -15,14 +15,7 @@ use crate::attempt::{Attempt, Halt};
 /// Makes the account. The domain must be nobody's: a panel may find that out only half way.
 pub(super) async fn make(attempt: &Attempt<'_>, new: &NewAccount) -> Result<(), Halt> {
     let panel = attempt.panel()?;
-    let owner = panel.domain_owner(&new.domain).await?;
-    if owner.is_some_and(|owner| !owner.same_as(&new.username)) {
-        let why = format!(
-            "the domain {} belongs to another account of the server",
-            new.domain
-        );
-        return Err(Halt::refuse("domain_taken", why));
-    }
+    domain_is_free(attempt, new).await?;
     let now = attempt.now();
     let sent = attempt
         .change(
@@ -43,6 +36,19 @@ pub(super) async fn make(attempt: &Attempt<'_>, new: &NewAccount) -> Result<(), 
         progress.name_servers = created.name_servers;
         progress.warnings = created.warnings;
     });
+    Ok(())
+}
+
+/// Refuses a domain that another account of the server has.
+pub(super) async fn domain_is_free(attempt: &Attempt<'_>, new: &NewAccount) -> Result<(), Halt> {
+    let owner = attempt.panel()?.domain_owner(&new.domain).await?;
+    if owner.is_some_and(|owner| !owner.same_as(&new.username)) {
+        let why = format!(
+            "the domain {} belongs to another account of the server",
+            new.domain
+        );
+        return Err(Halt::refuse("domain_taken", why));
+    }
     Ok(())
 }
 
@@ -146,6 +152,7 @@ pub(super) async fn set_limits(
     attempt
         .change(|_| {}, panel.set_limits(&key, &missing))
         .await
+        .map(drop)
 }
 
 pub(super) fn note_made(attempt: &Attempt<'_>, found: &PanelAccount, wanted: &CreateAccount) {
