@@ -7,11 +7,13 @@ mod enqueue;
 mod job;
 mod keys;
 mod migrate;
+mod mirror;
 mod platform;
 mod scheduler;
 mod serve;
 mod server;
 mod simulate;
+mod supplier;
 mod token;
 mod traffic;
 mod wait;
@@ -45,6 +47,10 @@ pub enum Command {
     Simulate(simulate::Simulate),
     /// Add servers and look after them
     Server(server::Server),
+    /// Look at our account with a supplier: balance, invoices, services, DNS zones
+    Supplier(supplier::Supplier),
+    /// Make so what a HostBill bills for
+    Mirror(Box<mirror::Mirror>),
     /// List, show and import accounts
     Account(account::Account),
     /// Put a job in, as the API does
@@ -102,6 +108,8 @@ impl Command {
             Command::Keys(keys) => Box::pin(keys.run(app)),
             Command::Simulate(simulate) => Box::pin(simulate.run(app)),
             Command::Server(server) => Box::pin(server.run(app)),
+            Command::Mirror(mirror) => Box::pin(mirror.run(app)),
+            Command::Supplier(supplier) => Box::pin(supplier.run(app)),
             Command::Account(account) => Box::pin(account.run(app)),
             Command::Enqueue(enqueue) => Box::pin(enqueue.run(app)),
             Command::Job(job) => Box::pin(job.run(app)),

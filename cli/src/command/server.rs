@@ -5,6 +5,7 @@ mod gate;
 mod look;
 mod pin;
 
+pub(super) use add::refused;
 use clap::{Args, Subcommand};
 
 use crate::App;

@@ -40,11 +40,16 @@ impl Door {
 
     /// Takes one job in, as the API does.
     pub(crate) async fn put(&self, body: Value) -> Result<Accepted, Failure> {
+        self.put_as(&self.caller, body).await
+    }
+
+    /// The same for somebody else, like a billing platform.
+    pub(crate) async fn put_as(&self, caller: &Caller, body: Value) -> Result<Accepted, Failure> {
         let body = Body {
             json: body,
             ..Body::default()
         };
-        let mut answers = self.intake.accept(&self.caller, vec![body]).await;
+        let mut answers = self.intake.accept(caller, vec![body]).await;
         match answers.pop() {
             Some(Ok(accepted)) => Ok(accepted),
             Some(Err(problem)) => Err(problem.into()),
