@@ -211,6 +211,13 @@ impl Settings {
                 "must be 0 to 1439: a night stays on its date",
             ));
         }
+        let thresholds = &self.traffic.thresholds;
+        if thresholds.len() > 10 || thresholds.iter().any(|one| !(1..=1000).contains(one)) {
+            return Err(Failure::usage(
+                "traffic.thresholds",
+                "must be at most ten numbers from 1 to 1000",
+            ));
+        }
         if self.retention.keys_months < self.retention.jobs_months {
             return Err(Failure::usage(
                 "retention.keys_months",

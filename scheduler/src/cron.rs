@@ -3,6 +3,8 @@
 //! Any number of schedulers may run it. What decides is in SQL: a job's unique key, a statement that
 //! changes nothing the second time, or the row of a duty's clock that only one of them wins.
 
+mod told;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,7 +32,7 @@ const BITE: u64 = 500;
 /// Statements in one round, so that other duties get their turn.
 const BITES: usize = 20;
 
-/// How long things are kept, when months close, and over which time nights are spread.
+/// How long things are kept, when months close, over which time nights are spread, what use is told of.
 #[derive(Debug, Clone)]
 pub struct Retention {
     /// Contents of jobs, attempts and events.
@@ -43,6 +45,8 @@ pub struct Retention {
     pub close_day: u32,
     /// The minutes over which the servers' nightly statistics are spread.
     pub spread_minutes: u32,
+    /// Percent of a month's limit; platforms are told when an account reaches them.
+    pub thresholds: Vec<u32>,
 }
 
 impl Default for Retention {
@@ -54,6 +58,7 @@ impl Default for Retention {
             readings: Duration::from_secs(26 * MONTH),
             close_day: 5,
             spread_minutes: 0,
+            thresholds: vec![80, 100],
         }
     }
 }
@@ -63,6 +68,8 @@ impl Default for Retention {
 pub struct Ticked {
     /// Jobs for statistics that were made.
     pub stats_jobs: usize,
+    /// Messages to platforms about nights and use that were made.
+    pub told: usize,
     /// Months of accounts that were closed.
     pub closed: u64,
     /// Secrets that were wiped because their time was over.
@@ -112,6 +119,9 @@ impl Cron {
             stats_jobs: self.nightly_stats(now).await?,
             ..Ticked::default()
         };
+        if self.my_turn("tell_of_nights", MINUTE_MS, now).await? {
+            ticked.told = self.tell_of_nights(now).await?;
+        }
         if self.my_turn("wipe_secrets", MINUTE_MS, now).await? {
             ticked.wiped = self.store.wipe_expired_secrets().await?;
         }
@@ -180,7 +190,7 @@ impl Cron {
     }
 
     fn stats_job(&self, server_id: i64, month: Month, night: Night) -> NewJob {
-        let key = format!("get_stats:{server_id}:{month}:{}", night.date);
+        let key = stats_key(server_id, month, night.date);
         NewJob {
             public_id: new_public_id(),
             platform_id: OPERATOR,
@@ -347,6 +357,11 @@ impl Cron {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// What makes a night's job single.
+fn stats_key(server_id: i64, month: Month, night: chrono::NaiveDate) -> String {
+    format!("get_stats:{server_id}:{month}:{night}")
 }
 
 fn zone_of(server: &server::Model) -> Tz {

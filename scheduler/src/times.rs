@@ -36,6 +36,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_megabyte_counts_when_it_is_whole() {
+        for (bytes, mb) in [(0, 0), ((1 << 20) - 1, 0), (1 << 20, 1), ((2 << 20) - 1, 1)] {
+            assert_eq!(whole_mb(bytes), mb, "{bytes} bytes");
+        }
+    }
+
+    #[test]
     fn times_have_milliseconds_and_are_utc() {
         assert_eq!(rfc3339(1_795_309_323_004), "2026-11-22T01:02:03.004Z");
         assert_eq!(

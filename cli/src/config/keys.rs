@@ -139,6 +139,10 @@ pub const KEYS: &[Key] = &[
         "The nightly statistics of the servers begin spread over so many minutes after each one's own time, each server always at the same minute, and never after midnight. 0 to 1439; 0 = all at their time.",
     ),
     Key::new(
+        "traffic.thresholds",
+        "Percent of a month's limit, as `[80, 100]`. When an account reaches one, its platform is told by `usage.threshold`, once a month.",
+    ),
+    Key::new(
         "retention.jobs_months",
         "How long jobs, attempts and events are kept.",
     ),

@@ -28,6 +28,8 @@ pub struct Settings {
     pub timing: Timing,
     /// Traffic statistics.
     pub stats: Stats,
+    /// See [`Traffic`].
+    pub traffic: Traffic,
     /// How long rows are kept.
     pub retention: Retention,
 }
@@ -137,6 +139,14 @@ pub struct Stats {
     pub spread_minutes: u32,
 }
 
+/// What is done about use.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Traffic {
+    /// Percent of a month's limit that platforms are told of.
+    pub thresholds: Vec<u32>,
+}
+
 /// How long rows are kept.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -187,6 +197,9 @@ impl Default for Settings {
             stats: Stats {
                 close_day: 5,
                 spread_minutes: 60,
+            },
+            traffic: Traffic {
+                thresholds: vec![80, 100],
             },
             retention: Retention {
                 jobs_months: 13,

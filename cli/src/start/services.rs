@@ -82,6 +82,7 @@ pub(crate) async fn scheduler(
             readings: months(settings.retention.readings_months),
             close_day: settings.stats.close_day,
             spread_minutes: settings.stats.spread_minutes,
+            thresholds: settings.traffic.thresholds.clone(),
         },
         metrics: super::metrics::recorder(),
         workers_ready,

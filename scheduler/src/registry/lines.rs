@@ -13,6 +13,9 @@ pub struct ServerUsage {
     username: String,
     domain: Option<String>,
     reference: Option<String>,
+    /// The account's state: one that was terminated in the month is told too, and its name or domain may live
+    /// again in another line.
+    state: String,
     /// Whole MB (2^20 bytes).
     disk_mb: Option<u64>,
     /// A number or `unlimited`.
@@ -38,6 +41,7 @@ impl From<&UsageRow> for ServerUsage {
             username: row.account.username.clone(),
             domain: row.account.domain.clone(),
             reference: row.account.reference.clone(),
+            state: row.account.state.clone(),
             disk_mb: row.disk_bytes.map(whole_mb),
             disk_limit_mb: row.disk_limit,
             traffic_mb: bytes.map(whole_mb),

@@ -20,7 +20,8 @@ pub use accounts::{AccountPage, account_by_id, account_traffic, accounts, live_a
 pub use export::{Export, ExportError, Layout};
 pub use lines::{AccountMonth, ServerUsage};
 pub use months::{Closed, close_month, open_months};
-pub use overage::{disk_limit, overage, reached, traffic_limit};
+pub(crate) use overage::bytes_of;
+pub use overage::{disk_limit, reached, traffic_limit};
 pub use platforms::{OPERATOR_PLATFORM, add_platform, platform_named, platforms};
 pub use removal::{Removed, remove_server};
 pub use servers::{NewServer, ServerChange, add_server, server_named, servers, update_server};

@@ -29,8 +29,7 @@ fn limit(
 }
 
 /// Bytes beyond the limit; `None` when traffic or limit is not known.
-#[must_use]
-pub fn overage(used: Option<i64>, limit: Option<Limit>) -> Option<i64> {
+pub(super) fn overage(used: Option<i64>, limit: Option<Limit>) -> Option<i64> {
     match (used?, limit?) {
         (_, Limit::Unlimited) => Some(0),
         (used, Limit::AtMost(mb)) => Some(used.saturating_sub(bytes_of(mb)).max(0)),

@@ -419,7 +419,14 @@ async fn a_duty_is_done_by_one_of_many_schedulers() {
     let names: BTreeSet<&str> = clocks.iter().map(|row| row.name.as_str()).collect();
     assert_eq!(
         names,
-        ["analyze", "close_months", "prune", "wipe_secrets"].into()
+        [
+            "analyze",
+            "close_months",
+            "prune",
+            "tell_of_nights",
+            "wipe_secrets"
+        ]
+        .into()
     );
     assert!(
         clocks

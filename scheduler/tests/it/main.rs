@@ -12,4 +12,5 @@ mod looking;
 mod secrets;
 mod setup;
 mod support;
+mod told;
 mod waiting;
