@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use entity::{account, usage_ledger, usage_month};
+use entity::{account, usage_day, usage_ledger, usage_month};
 use jobs::store::Store;
 use sea_orm::sea_query::LockType;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -51,7 +51,7 @@ async fn worker(stage: &Stage) -> Role {
         .await
 }
 
-/// The booked totals by login name, as the months and as the ledger tell them; both must agree.
+/// The booked totals by login name, as the months, the ledger and the days tell them; all must agree.
 async fn booked(stage: &Stage, month: &str) -> BTreeMap<String, u64> {
     let reader = stage.store.reader();
     let names: BTreeMap<i64, String> = account::Entity::find()
@@ -76,7 +76,18 @@ async fn booked(stage: &Stage, month: &str) -> BTreeMap<String, u64> {
         .all(reader)
         .await
         .unwrap();
+    let mut days: BTreeMap<i64, i64> = BTreeMap::new();
+    for row in usage_day::Entity::find().all(reader).await.unwrap() {
+        assert!(row.date.starts_with(month), "{}", row.date);
+        *days.entry(row.account_id).or_default() += row.bytes;
+    }
     for row in &months {
+        assert_eq!(
+            days.get(&row.account_id).copied().unwrap_or(0),
+            row.total_bytes,
+            "the days of {}",
+            names[&row.account_id]
+        );
         assert_eq!(
             sums.get(&row.account_id).copied().unwrap_or(0),
             row.total_bytes,
