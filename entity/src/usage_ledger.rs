@@ -13,7 +13,7 @@ pub struct Model {
     pub account_id: i64,
     /// `2026-11`.
     pub month: String,
-    /// delta, reset, correction.
+    /// delta, reset, correction, reopened.
     pub entry: String,
     /// What was booked.
     pub delta_bytes: i64,
@@ -25,7 +25,7 @@ pub struct Model {
     pub job_id: Option<i64>,
     /// Who booked it.
     pub actor: String,
-    /// Why, for corrections.
+    /// Why, for corrections and re-openings.
     pub note: Option<String>,
     /// When.
     pub booked_at: i64,

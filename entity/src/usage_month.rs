@@ -16,9 +16,11 @@ pub struct Model {
     pub server_id: i64,
     /// = the sum of the booked deltas.
     pub total_bytes: i64,
+    /// What of it operators have added by hand (less than zero: taken away): the panel's figure has no part in it.
+    pub corrected_bytes: i64,
     /// The panel's last figure.
     pub last_raw: i64,
-    /// Grows with every reset of a running counter.
+    /// Grows with every reset of a running counter, and with every accepted drop.
     pub epoch: i32,
     /// How many there were.
     pub resets: i32,

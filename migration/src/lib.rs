@@ -14,6 +14,7 @@ mod m0007_schedule;
 mod m0008_installation;
 mod m0010_usage_day;
 mod m0011_account_domain;
+mod m0012_usage_constraints;
 mod m0014_server_options;
 mod schema;
 
@@ -34,6 +35,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0008_installation::Migration),
             Box::new(m0010_usage_day::Migration),
             Box::new(m0011_account_domain::Migration),
+            Box::new(m0012_usage_constraints::Migration),
             Box::new(m0014_server_options::Migration),
         ]
     }

@@ -13,9 +13,9 @@ use serde_json::Value;
 
 use crate::doubt::{self, Next};
 use crate::panel_source::OpenError;
+use crate::parts::Worker;
 use crate::progress::Progress;
 use crate::verdict::{Doubt, Tries, Work};
-use crate::worker::Worker;
 
 /// A request leaves within this of its intent, or not at all. The settle time counts from the intent; and a
 /// process that was stopped in between cannot know what has happened since.

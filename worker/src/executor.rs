@@ -11,8 +11,8 @@ use tracing::Instrument;
 use crate::attempt::{Attempt, Done, Halt};
 use crate::conclude::{self, Conclusion};
 use crate::handlers;
+use crate::parts::Worker;
 use crate::verdict::Doubt;
-use crate::worker::Worker;
 
 /// How the work ended.
 pub(crate) enum Ended {

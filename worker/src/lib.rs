@@ -8,11 +8,13 @@ mod attempt;
 mod conclude;
 pub mod doubt;
 mod executor;
+mod flaw;
 mod handlers;
 pub mod identity;
 mod ledger;
 mod matching;
 mod panel_source;
+mod parts;
 mod passwords;
 mod progress;
 pub mod rescue;
@@ -20,8 +22,33 @@ mod start;
 pub mod usage;
 pub mod verdict;
 pub mod webhook;
-mod worker;
 
 pub use panel_source::{OpenError, PanelSource, Panels};
+pub use parts::{Chance, Parts, Worker};
 pub use start::{Options, start};
-pub use worker::{Chance, Parts, Worker};
+
+// The ideal observer and the nights that it is asked about, as the package `tests` has them: mistakes can be
+// turned on only in here.
+#[cfg(test)]
+extern crate self as worker;
+#[cfg(test)]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    missing_docs,
+    reason = "written to be public in another crate"
+)]
+#[path = "../../tests/src/nights/mod.rs"]
+mod nights;
+#[cfg(test)]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    missing_docs,
+    reason = "written to be public in another crate"
+)]
+#[path = "../../tests/src/observer/mod.rs"]
+mod observer;
+#[cfg(test)]
+#[path = "../tests/support/mod.rs"]
+mod stage;

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use entity::account;
 use panels::AccountUsage;
 
+use crate::flaw::Flaw;
+
 /// A row of the report with the account that it belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Matched<'a> {
@@ -81,12 +83,17 @@ pub(crate) fn assign<'a>(known: &[Known], rows: &'a [AccountUsage]) -> Vec<Match
             }
         })
         .collect();
-    refuse_conflicts(&mut matched);
+    if !Flaw::ConflictsAreBelieved.is_on() {
+        refuse_conflicts(&mut matched);
+    }
     matched
 }
 
 fn owner(usage: &AccountUsage, namesakes: &[&Known], name_lives: bool) -> Option<i64> {
     let alive = namesakes.iter().find(|one| one.terminated_at.is_none());
+    if Flaw::NamesakeInherits.is_on() {
+        return namesakes.first().map(|one| one.id);
+    }
     if !usage.deleted {
         return alive.map(|one| one.id);
     }

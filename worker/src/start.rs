@@ -9,9 +9,9 @@ use jobs::store::{Claimed, Report, Store, Writer};
 use tokio::sync::watch;
 
 use crate::panel_source::{PanelSource, Panels};
+use crate::parts::{Chance, Parts, Worker};
 use crate::rescue;
 use crate::webhook::WebhookSender;
-use crate::worker::{Chance, Parts, Worker};
 
 /// How a worker is started.
 pub struct Options {

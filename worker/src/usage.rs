@@ -6,6 +6,8 @@ use hosting::Bytes;
 use jobs::faults::Bug;
 use panels::Counter;
 
+use crate::flaw::Flaw;
+
 /// More than a 100 Gbit/s line carries in 31 days: such a figure is flagged, not booked.
 pub const IMPLAUSIBLE: Bytes = match Bytes::new(33_500_000_000_000_000) {
     Some(bytes) => bytes,
@@ -17,9 +19,11 @@ pub const IMPLAUSIBLE: Bytes = match Bytes::new(33_500_000_000_000_000) {
 pub struct Standing {
     /// The sum of what was booked.
     pub total: Bytes,
+    /// What of it operators have added by hand; less than zero: taken away.
+    pub corrected: i64,
     /// The panel's last figure; `None` = there was none (of a running counter: in no month).
     pub last_raw: Option<Bytes>,
-    /// Grows with every reset of a running counter.
+    /// Grows with every reset of a running counter, and with every drop that an operator accepts.
     pub epoch: i32,
     /// How many resets there were in this month.
     pub resets: i32,
@@ -31,6 +35,17 @@ pub struct Standing {
     pub late: Bytes,
     /// Whether the month is closed.
     pub closed: bool,
+}
+
+impl Standing {
+    /// What of the total the panel has counted.
+    fn of_the_panel(&self) -> Bytes {
+        if Flaw::CorrectionLost.is_on() {
+            return self.total;
+        }
+        let bytes = self.total.as_i64().saturating_sub(self.corrected);
+        Bytes::from_i64(bytes).unwrap_or_default()
+    }
 }
 
 /// What an operator should look at.
@@ -106,8 +121,16 @@ pub struct Booking {
 #[must_use]
 pub fn book(counter: Counter, before: &Standing, raw: Bytes, age: Age) -> Booking {
     match (counter, age) {
-        // A month only grows, so a larger figure is right whenever it was read.
-        (Counter::MonthTotal, Age::Overtaken) if raw < before.total => overtaken(before),
+        (_, Age::Overtaken) if Flaw::OvertakenIsNewest.is_on() => {
+            book(counter, before, raw, Age::Newest)
+        }
+        // A month only grows, so a larger figure is right whenever it was read, unless one was accepted as
+        // too large: then it may be that one.
+        (Counter::MonthTotal, Age::Overtaken)
+            if raw < before.of_the_panel() || before.epoch > 0 =>
+        {
+            overtaken(before)
+        }
         (Counter::MonthTotal, _) => month_total(before, raw),
         // From a figure of before a reset that is booked already, the growth cannot be told.
         (Counter::Running { .. }, Age::Overtaken) => overtaken(before),
@@ -119,7 +142,7 @@ pub fn book(counter: Counter, before: &Standing, raw: Bytes, age: Age) -> Bookin
 
 /// The figure is the month's: booked is the largest that was seen.
 fn month_total(before: &Standing, raw: Bytes) -> Booking {
-    if raw > IMPLAUSIBLE {
+    if raw > IMPLAUSIBLE && !Flaw::AnythingIsPlausible.is_on() {
         return implausible(before, raw);
     }
     let mut after = Standing {
@@ -128,18 +151,31 @@ fn month_total(before: &Standing, raw: Bytes) -> Booking {
     };
     let booked = if Bug::DeltaTwice.is_on() {
         Bytes::ZERO
+    } else if Flaw::DeltaOfLastFigure.is_on() {
+        before.last_raw.unwrap_or_default()
     } else {
-        before.total
+        before.of_the_panel()
     };
     let Some(delta) = raw.checked_sub(booked) else {
-        if before.closed {
-            return done(after, Bytes::ZERO, Remark::ClosedMonth);
-        }
         after.flag = Some(Flag::Drop);
         after.flagged_raw = Some(raw);
-        return done(after, Bytes::ZERO, Remark::Drop);
+        if Flaw::DropIsBooked.is_on() {
+            after.total = before.total.checked_add(raw).unwrap_or(before.total);
+            return done(after, raw, Remark::Drop);
+        }
+        let remark = if before.closed {
+            Remark::ClosedMonth
+        } else {
+            Remark::Drop
+        };
+        return done(after, Bytes::ZERO, remark);
     };
-    if before.closed {
+    // The figure has come back to what was booked: nothing is wrong any more.
+    if before.flag == Some(Flag::Drop) || before.flag == Some(Flag::Implausible) {
+        after.flag = None;
+        after.flagged_raw = None;
+    }
+    if before.closed && !Flaw::LateIsBooked.is_on() {
         after.late = before.late.max(delta);
         let remark = if delta == Bytes::ZERO {
             Remark::None
@@ -148,13 +184,13 @@ fn month_total(before: &Standing, raw: Bytes) -> Booking {
         };
         return done(after, Bytes::ZERO, remark);
     }
-    // The figure has come back to what was booked: nothing is wrong any more.
-    if before.flag == Some(Flag::Drop) || before.flag == Some(Flag::Implausible) {
-        after.flag = None;
-        after.flagged_raw = None;
+    match before.total.checked_add(delta) {
+        Some(total) => {
+            after.total = total;
+            done(after, delta, Remark::None)
+        }
+        None => implausible(before, raw),
     }
-    after.total = raw;
-    done(after, delta, Remark::None)
 }
 
 /// The figure runs on over the months: booked is what it grew by.
@@ -164,20 +200,25 @@ fn running(before: &Standing, raw: Bytes, restarts_from_zero: bool) -> Booking {
         ..before.clone()
     };
     let (delta, remark) = match before.last_raw.map(|last| raw.checked_sub(last)) {
+        None if raw > IMPLAUSIBLE => return implausible(before, raw),
         // Nobody knows since when it has counted: the first figure is where counting begins.
         None => (Bytes::ZERO, Remark::None),
         Some(Some(grown)) => (grown, Remark::None),
         Some(None) => {
             after.epoch = before.epoch.saturating_add(1);
             after.resets = before.resets.saturating_add(1);
-            let counted = if restarts_from_zero { raw } else { Bytes::ZERO };
+            let counted = if restarts_from_zero || Flaw::ResetIsCounted.is_on() {
+                raw
+            } else {
+                Bytes::ZERO
+            };
             (counted, Remark::Reset)
         }
     };
-    if delta > IMPLAUSIBLE {
+    if delta > IMPLAUSIBLE && !Flaw::AnythingIsPlausible.is_on() {
         return implausible(before, raw);
     }
-    if before.closed {
+    if before.closed && !Flaw::LateIsBooked.is_on() {
         let late = before.late.checked_add(delta);
         after.late = late.unwrap_or(before.late);
         let remark = match remark {

@@ -1,10 +1,13 @@
 //! `hostler traffic`: what was used, and what was booked.
 
 mod close;
+mod correct;
 mod export;
+mod reopen;
 mod rows;
 mod show;
 mod sync;
+mod verify;
 
 use clap::{Args, Subcommand};
 use entity::server;
@@ -14,7 +17,7 @@ use scheduler::registry;
 use crate::App;
 use crate::error::Failure;
 
-/// Read, show, export and close traffic.
+/// Read, show, export, correct, close and verify traffic.
 #[derive(Debug, Args)]
 pub struct Traffic {
     #[command(subcommand)]
@@ -31,6 +34,14 @@ enum Action {
     Export(export::Export),
     /// Close a month: what comes later becomes a visible correction
     Close(close::Close),
+    /// Open a closed month again; what came late is booked
+    Reopen(reopen::Reopen),
+    /// Add bytes to an account's month, or take them away, with a reason
+    Correct(correct::Correct),
+    /// Take the panel's last figure for true: a drop, or what came late, with a reason
+    Accept(correct::Accept),
+    /// Look whether the books are right: sums, deltas, whose they are; writes nothing
+    Verify(verify::Verify),
 }
 
 impl Traffic {
@@ -40,6 +51,10 @@ impl Traffic {
             Action::Show(show) => show.run(app).await,
             Action::Export(export) => export.run(app).await,
             Action::Close(close) => close.run(app).await,
+            Action::Reopen(reopen) => reopen.run(app).await,
+            Action::Correct(correct) => correct.run(app).await,
+            Action::Accept(accept) => accept.run(app).await,
+            Action::Verify(verify) => verify.run(app).await,
         }
     }
 }

@@ -9,6 +9,7 @@
 
 mod accounts;
 mod claim;
+mod corrections;
 mod error;
 mod finish;
 mod gate;
@@ -22,6 +23,7 @@ mod rescue;
 mod secrets;
 mod submit;
 mod tell;
+mod verify;
 mod writable;
 mod writer;
 
@@ -37,6 +39,7 @@ use sea_orm::{
 
 pub use accounts::{AccountChange, Selector};
 pub use claim::Claimed;
+pub use corrections::{By, Correction};
 pub use error::StoreError;
 pub use finish::{Finish, Intent, JobError, Outcome, Report, ServerEffect};
 pub use gate::{Closed, ClosedBy, Pause};
@@ -46,6 +49,7 @@ pub use read::{JobFilter, Waiting};
 pub use rescue::Swept;
 pub use secrets::{Audience, NewSecret, Purpose, Resealed};
 pub use submit::{NewJob, Refusal, Submitted, Target};
+pub use verify::{Books, Verified, Violation};
 pub use writer::{Lost, Writer, Written};
 
 use crate::Pace;

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
+use chrono_tz::Tz;
 use entity::{account, server};
 use hosting::Limits;
 use sea_orm::EntityTrait;
@@ -14,6 +15,7 @@ use super::extract::Params;
 use super::usage::{month_now, month_of};
 use super::view::AccountRef;
 use crate::caller::{Caller, Scope};
+use crate::registry::MonthState;
 use crate::times::{limit_of, rfc3339};
 use crate::{Problem, registry};
 
@@ -119,8 +121,12 @@ pub(crate) struct TrafficView {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct MonthView {
     month: String,
+    /// `open`; `closing`: over on the panel, not closed yet; `closed`.
+    state: &'static str,
     /// = the sum of the booked deltas.
     total_bytes: i64,
+    /// What of it operators have added by hand; less than zero: taken away.
+    corrected_bytes: i64,
     /// A number or `unlimited`.
     #[schema(value_type = Option<Object>)]
     traffic_limit_mb: Option<hosting::Limit>,
@@ -128,6 +134,8 @@ pub(crate) struct MonthView {
     resets: i32,
     /// `drop`, `missing_final`, `implausible`: an operator should look.
     flag: Option<String>,
+    /// The panel's figure that was flagged.
+    flagged_bytes: Option<i64>,
     /// What came in after the month was closed, not booked.
     late_bytes: i64,
     /// When it was closed.
@@ -140,13 +148,15 @@ pub(crate) struct MonthView {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct LedgerView {
     month: String,
-    /// `delta`, `reset`, `correction`.
+    /// `delta`, `reset`, `correction`, `reopened`.
     entry: String,
     delta_bytes: i64,
     /// The month's total afterwards.
     total_bytes: i64,
     booked_at: String,
-    /// Why, for corrections.
+    /// Who booked it.
+    actor: String,
+    /// Why, for corrections and re-openings.
     note: Option<String>,
 }
 
@@ -201,17 +211,33 @@ pub(crate) async fn traffic(
         return Err(Problem::field("from", "must not be after `to`"));
     }
     let traffic = registry::account_traffic(&api.store, row.id, from, to).await?;
-    Ok(Json(TrafficView::of(&row, traffic)))
+    let now = api.store.now().await?;
+    Ok(Json(TrafficView::of(&row, &server, traffic, now)))
 }
 
 impl TrafficView {
-    fn of(row: &account::Model, traffic: registry::Traffic) -> Self {
+    fn of(
+        row: &account::Model,
+        server: &server::Model,
+        traffic: registry::Traffic,
+        now: i64,
+    ) -> Self {
+        let zone: Tz = server.time_zone.parse().unwrap_or(Tz::UTC);
+        let state = |month: &str, closed_at| {
+            let month = month.parse();
+            month.map_or("closed", |month| {
+                MonthState::of(month, closed_at, zone, now).name()
+            })
+        };
         let months = traffic.months.into_iter().map(|row| MonthView {
+            state: state(&row.month, row.closed_at),
             month: row.month,
             total_bytes: row.total_bytes,
+            corrected_bytes: row.corrected_bytes,
             traffic_limit_mb: row.traffic_limit_mb.map(limit_of),
             resets: row.resets,
             flag: row.flag,
+            flagged_bytes: row.flagged_raw,
             late_bytes: row.late_bytes,
             closed_at: row.closed_at.map(rfc3339),
             as_of: rfc3339(row.as_of),
@@ -222,6 +248,7 @@ impl TrafficView {
             delta_bytes: row.delta_bytes,
             total_bytes: row.total_bytes,
             booked_at: rfc3339(row.booked_at),
+            actor: row.actor,
             note: row.note,
         });
         let readings = traffic.readings.into_iter().map(|row| ReadingView {

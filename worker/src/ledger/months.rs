@@ -9,6 +9,7 @@ use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait};
 
 use super::Run;
 use super::bulk::{Rows, Wanted, over};
+use crate::flaw::Flaw;
 use crate::matching::Matched;
 use crate::usage::{Booking, Flag, Remark, Standing};
 
@@ -62,8 +63,12 @@ pub(super) async fn previous_figures(
         .await?;
     let before = rows.into_iter().map(|row| {
         let before = Before {
-            last_raw: Bytes::from_i64(row.last_raw),
-            epoch: row.epoch,
+            last_raw: Bytes::from_i64(row.last_raw).filter(|_| !Flaw::FigureIsLost.is_on()),
+            epoch: if Flaw::EpochIsLost.is_on() {
+                0
+            } else {
+                row.epoch
+            },
             overtaken: row.month > this,
         };
         (row.account_id, before)
@@ -81,6 +86,7 @@ pub(super) struct Before {
 pub(super) fn standing(row: &usage_month::Model) -> Standing {
     Standing {
         total: Bytes::from_i64(row.total_bytes).unwrap_or_default(),
+        corrected: row.corrected_bytes,
         last_raw: Bytes::from_i64(row.last_raw),
         epoch: row.epoch,
         resets: row.resets,
@@ -98,6 +104,7 @@ pub(super) fn new_month(account_id: i64, run: &Run, now: i64) -> usage_month::Mo
         month: run.month.to_string(),
         server_id: run.server_id,
         total_bytes: 0,
+        corrected_bytes: 0,
         last_raw: 0,
         epoch: 0,
         resets: 0,

@@ -14,6 +14,7 @@ use super::months::{
 };
 use super::{Part, Present, Run, Taken, account_ids, by_account, lock_accounts};
 use crate::attempt::Attempt;
+use crate::flaw::Flaw;
 use crate::matching::Matched;
 use crate::usage::{Age, Booking, Remark, Standing, book};
 
@@ -50,7 +51,13 @@ pub(super) async fn write_chunk(
     let readings = write_readings(attempt, tx, run, &entries, now).await?;
     write_ledger(attempt, tx, run, &entries, &readings, now).await?;
     days::write(tx, run, zone(attempt), taken, booked(&entries), &months).await?;
-    let rows = booked(&entries).map(|(id, row, booking)| {
+    // A running counter of which no good figure is known yet gets no month: its row would say zero, and the next
+    // figure be booked as a whole.
+    let is_known = |booking: &Booking| {
+        run.counter == panels::Counter::MonthTotal || booking.after.last_raw.is_some()
+    };
+    let known = booked(&entries).filter(|(_, _, booking)| is_known(booking));
+    let rows = known.map(|(id, row, booking)| {
         let old = months.get(&id).cloned();
         let old = old.unwrap_or_else(|| new_month(id, run, now));
         month_row(old, row, booking, taken.answered_at)
@@ -100,7 +107,9 @@ fn booking(
     before: &BTreeMap<i64, Before>,
     age: Age,
 ) -> Option<Booking> {
-    let (id, raw) = (row.account_id?, row.usage.traffic?);
+    let told = row.usage.traffic;
+    let told = told.or(Flaw::UnknownIsZero.is_on().then_some(Bytes::ZERO));
+    let (id, raw) = (row.account_id?, told?);
     let earlier = before.get(&id).copied().unwrap_or_default();
     if earlier.overtaken {
         return None;

@@ -53,6 +53,8 @@ pub struct State {
     pub clock: i64,
     pub missing_after_unsuspend: Vec<String>,
     pub running_counter: bool,
+    /// What a running counter shows after a reset may be older than that.
+    pub restarts_unknown: bool,
     /// The month that a report is said to be of, where it is not the one that was asked for.
     pub reported_month: Option<Month>,
 }
@@ -246,9 +248,10 @@ fn panel_clock() -> i64 {
 #[async_trait]
 impl Panel for Fake {
     fn counter(&self) -> Counter {
-        if self.state().running_counter {
+        let state = self.state();
+        if state.running_counter {
             Counter::Running {
-                restarts_from_zero: true,
+                restarts_from_zero: !state.restarts_unknown,
             }
         } else {
             Counter::MonthTotal

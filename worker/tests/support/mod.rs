@@ -1,14 +1,11 @@
 //! A worker on SQLite with a scripted panel.
-#![expect(
+#![allow(
     clippy::unwrap_used,
     clippy::expect_used,
-    reason = "a test fails by panicking"
-)]
-#![allow(
     dead_code,
     unreachable_pub,
     missing_docs,
-    reason = "each test file uses a part of it"
+    reason = "a test fails by panicking, and each uses a part of it"
 )]
 
 pub mod fake;
