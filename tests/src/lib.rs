@@ -14,8 +14,12 @@ pub mod kill;
 pub mod licence;
 pub mod loops;
 pub mod model;
+pub mod nights;
+pub mod observer;
 pub mod proxy;
 pub mod rules;
 pub mod servers;
+#[path = "../../worker/tests/support/mod.rs"]
+mod stage;
 pub mod stand;
 pub mod world;

@@ -1,4 +1,4 @@
-//! Long runs and their judge: `hostler-tests kill`, `hostler-tests check FOLDER`.
+//! Long runs and their judge: `hostler-tests kill`, `hostler-tests traffic`, `hostler-tests check FOLDER`.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -8,6 +8,7 @@ use tests::check;
 use tests::failpoints;
 use tests::installation::binary;
 use tests::kill::{self, Run};
+use tests::nights;
 use tests::servers::Kind;
 
 /// Long runs of the reliability tests, and the checker of what they leave behind.
@@ -44,6 +45,18 @@ enum Command {
         /// The run folder, which stays; else one in /tmp, which stays when a promise was broken
         #[arg(long)]
         folder: Option<PathBuf>,
+    },
+    /// Draw nights of readings, faults and corrections, and compare the books with an ideal observer's
+    Traffic {
+        /// How many sequences of 60 nights
+        #[arg(long, default_value_t = 20_000)]
+        sequences: u64,
+        /// What the first one is drawn from; the next from the next number
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Sequences at one time [default: as many as there are processors]
+        #[arg(long)]
+        threads: Option<usize>,
     },
     /// Abort the process at every failpoint, with every kind of job and driver that can reach it; the binary is
     /// HOSTLER_FAULTY_BIN
@@ -118,6 +131,13 @@ async fn main() -> ExitCode {
             tidy(&run.folder, passing && told == Ok(true));
             told
         }
+        Command::Traffic {
+            sequences,
+            seed,
+            threads,
+        } => Ok(tokio::task::block_in_place(|| {
+            nights_of_traffic(seed, sequences, threads)
+        })),
         Command::Failpoints {
             database,
             shard: (part, of),
@@ -153,6 +173,26 @@ fn tidy(folder: &std::path::Path, may_go: bool) {
         let _ = std::fs::remove_dir_all(folder);
     } else {
         println!("the run folder is {}", folder.display());
+    }
+}
+
+fn nights_of_traffic(seed: u64, sequences: u64, threads: Option<usize>) -> bool {
+    let processors = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    match nights::sequences(seed, sequences, threads.unwrap_or_else(processors), || {}) {
+        Ok(seen) => {
+            println!(
+                "{seen}, from seed {seed}: equal to the byte, and nothing for `verify` to find"
+            );
+            true
+        }
+        Err(wrong) => {
+            println!("seed {}, night {}: {}", wrong.seed, wrong.night, wrong.what);
+            println!(
+                "again: hostler-tests traffic --sequences 1 --seed {}",
+                wrong.seed
+            );
+            false
+        }
     }
 }
 
