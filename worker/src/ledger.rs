@@ -129,6 +129,7 @@ pub(crate) async fn count_missing(attempt: &Attempt<'_>, missing: &[i64]) -> Res
             let backend = tx.get_database_backend();
             let update = Rows::new(backend).ints("id", chunk.iter().copied()).update(
                 "account",
+                "id",
                 "missing_nights = account.missing_nights + 1",
                 "account.live_key IS NOT NULL",
             );
@@ -146,12 +147,13 @@ pub(crate) async fn flag_missing_final(attempt: &Attempt<'_>, month: Month) -> R
         let now = attempt.worker.store().clock(tx).await?;
         lock_accounts(tx, &[account_id]).await?;
         let found = months::months(tx, &[account_id], month).await?;
-        let mut row = match found.into_iter().next() {
-            Some(row) => row,
-            None => months::new_month(account_id, &run, now),
+        let (old, mut row) = match found.into_iter().next() {
+            Some(row) => (true, row),
+            None => (false, months::new_month(account_id, &run, now)),
         };
         row.flag = Some(Flag::MissingFinal.name().to_owned());
-        months::put_months(tx, vec![row]).await?;
+        let (changed, new) = [row].into_iter().partition(|_| old);
+        months::put_months(tx, month, new, changed).await?;
     })
 }
 

@@ -158,6 +158,10 @@ fn cannot_now(error: &dyn DatabaseError) -> bool {
 }
 
 fn trouble(error: &DbErr) -> Trouble {
+    // Somebody has changed the row since it was read: what was read is read again.
+    if matches!(error, DbErr::RecordNotUpdated) {
+        return Trouble::Passing;
+    }
     if matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) {
         return Trouble::Duplicate;
     }

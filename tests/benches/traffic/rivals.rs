@@ -142,9 +142,9 @@ fn settings(stage: &Stage, server: &Server) -> ServerSettings {
     }
 }
 
-/// The same rows by the database alone, on one connection and in one transaction: no panel, no parsing, no
-/// client, the figures made up in the statement. On PostgreSQL one statement; on the others three, whose
-/// ledger rows do not name their readings.
+/// The same rows by the database alone (readings, months, ledger, days), on one connection and in one
+/// transaction: no panel, no parsing, no client, the figures made up in the statement. On PostgreSQL one
+/// statement; on the others four, whose ledger rows do not name their readings.
 pub(crate) async fn bulk_limit(stage: &mut Stage, servers: &[Server]) -> (usize, Duration) {
     stage.generation += 1;
     let db = connection(stage).await;
@@ -209,19 +209,33 @@ fn statements(kind: Kind, ids: &str) -> Vec<String> {
              SELECT s.id, '{month}', 'delta', {GROWTH}, s.total, {reading}, 0, 'limit', 1 FROM {from}"
         )
     };
+    let date = chrono::Utc::now().date_naive();
+    let add = match kind {
+        Kind::MariaDb => "ON DUPLICATE KEY UPDATE bytes = bytes + VALUES(bytes)",
+        _ => {
+            "ON CONFLICT (account_id, date) DO UPDATE SET bytes = usage_day.bytes + excluded.bytes"
+        }
+    };
+    let days = |from: &str| {
+        format!(
+            "INSERT INTO usage_day (account_id, date, bytes, source, span_days, as_of) \
+             SELECT s.id, '{date}', {GROWTH}, 'derived', 1, 1 FROM {from} s WHERE true {add}"
+        )
+    };
     if kind == Kind::Postgres {
-        let reading = readings("source");
+        let (reading, days) = (readings("source"), days("source"));
         let months = months("source");
         let ledger = ledger("source s JOIN readings r ON r.account_id = s.id", "r.id");
         return vec![format!(
             "WITH source AS ({source}), readings AS ({reading} RETURNING id, account_id), \
-             months AS ({months}) {ledger}"
+             months AS ({months}), days AS ({days}) {ledger}"
         )];
     }
     let source = format!("({source})");
     vec![
         readings(&source),
         ledger(&format!("{source} s"), "NULL"),
+        days(&source),
         months(&source),
     ]
 }

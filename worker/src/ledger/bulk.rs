@@ -81,10 +81,10 @@ impl Rows {
         sql.statement()
     }
 
-    /// Changes the rows of `table` whose `id` is in `c1`, where `only` holds.
-    pub(super) fn update(self, table: &str, set: &str, only: &str) -> Statement {
+    /// Changes the rows of `table` whose `key` is in `c1`, where `only` holds.
+    pub(super) fn update(self, table: &str, key: &str, set: &str, only: &str) -> Statement {
         let mut sql = Sql::new(self.backend);
-        let same = format!("{table}.id = t.c1");
+        let same = format!("{table}.{key} = t.c1");
         if self.backend == DbBackend::MySql {
             sql.put("UPDATE ");
             sql.rows(&self.columns);

@@ -5,15 +5,16 @@ use std::collections::BTreeMap;
 use entity::usage_month;
 use hosting::{Bytes, Limit, Month};
 use panels::Counter;
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, EntityTrait};
 
 use super::Run;
-use super::bulk::{Rows, Wanted, over};
+use super::bulk::{Rows, Wanted};
 use crate::flaw::Flaw;
 use crate::matching::Matched;
 use crate::usage::{Booking, Flag, Remark, Standing};
 
-/// The months of these accounts, locked: closing a month waits for us, or we see it closed.
+/// The months of these accounts, whose rows are locked already. Everybody but the closing of a month locks those
+/// first, and [`put_months`] sees when one was closed meanwhile: no need to lock a second row of each.
 pub(super) async fn months(
     tx: &DatabaseTransaction,
     ids: &[i64],
@@ -24,7 +25,8 @@ pub(super) async fn months(
         table: "usage_month",
         key: "account_id",
         only: Some(("usage_month.month = {}", month.to_string().into())),
-        locked: true,
+        // A plain read of MariaDB's would be of when the transaction began.
+        locked: tx.get_database_backend() == DbBackend::MySql,
     };
     let wanted = wanted.of(tx.get_database_backend(), ids);
     usage_month::Entity::find()
@@ -142,43 +144,75 @@ pub(super) fn month_row(
     }
 }
 
-/// Writes months over what stood there. Who closed one is not ours to write.
+/// Writes months that are new, and those that have changed over what stands there. Who closed one is not ours
+/// to write.
+///
+/// # Errors
+/// [`DbErr::RecordNotUpdated`] when one was closed or opened since it was read: it is to be read again.
 pub(super) async fn put_months(
     tx: &DatabaseTransaction,
-    months: Vec<usage_month::Model>,
+    month: Month,
+    new: Vec<usage_month::Model>,
+    changed: Vec<usage_month::Model>,
 ) -> Result<(), DbErr> {
-    if months.is_empty() {
+    let backend = tx.get_database_backend();
+    if !new.is_empty() {
+        let insert = columns(backend, &new)
+            .same("month", month.to_string())
+            .ints("server_id", new.iter().map(|row| row.server_id))
+            .insert_into("usage_month", "");
+        tx.execute_raw(insert).await?;
+    }
+    if changed.is_empty() {
         return Ok(());
     }
-    let backend = tx.get_database_backend();
-    let written = [
-        "total_bytes",
-        "last_raw",
-        "epoch",
-        "resets",
-        "flag",
-        "flagged_raw",
-        "late_bytes",
-        "traffic_limit_mb",
-        "as_of",
-    ];
+    let set: Vec<String> = WRITTEN
+        .iter()
+        .enumerate()
+        .map(|(place, column)| format!("{column} = t.c{}", place + 2))
+        .collect();
+    // A month is text of digits and a dash.
+    let only = format!(
+        "usage_month.month = '{month}' AND (usage_month.closed_at IS NULL) = (t.c{} IS NULL)",
+        WRITTEN.len() + 2
+    );
+    let update = columns(backend, &changed)
+        .ints("closed_at", changed.iter().map(|row| row.closed_at))
+        .update("usage_month", "account_id", &set.join(", "), &only);
+    let written = tx.execute_raw(update).await?.rows_affected();
+    if written == changed.len() as u64 {
+        Ok(())
+    } else {
+        Err(DbErr::RecordNotUpdated)
+    }
+}
+
+/// What a night writes, in the order of [`columns`].
+const WRITTEN: [&str; 9] = [
+    "total_bytes",
+    "last_raw",
+    "epoch",
+    "resets",
+    "flag",
+    "flagged_raw",
+    "late_bytes",
+    "traffic_limit_mb",
+    "as_of",
+];
+
+fn columns(backend: DbBackend, months: &[usage_month::Model]) -> Rows {
     let rows = || months.iter();
-    let insert = Rows::new(backend)
+    Rows::new(backend)
         .ints("account_id", rows().map(|row| row.account_id))
-        .texts("month", rows().map(|row| Some(&row.month)))
-        .ints("server_id", rows().map(|row| row.server_id))
-        .ints("total_bytes", rows().map(|row| row.total_bytes))
-        .ints("last_raw", rows().map(|row| row.last_raw))
-        .ints("epoch", rows().map(|row| i64::from(row.epoch)))
-        .ints("resets", rows().map(|row| i64::from(row.resets)))
-        .texts("flag", rows().map(|row| row.flag.as_ref()))
-        .ints("flagged_raw", rows().map(|row| row.flagged_raw))
-        .ints("late_bytes", rows().map(|row| row.late_bytes))
-        .ints("traffic_limit_mb", rows().map(|row| row.traffic_limit_mb))
-        .ints("as_of", rows().map(|row| row.as_of))
-        .insert_into("usage_month", &over(backend, "account_id, month", &written));
-    tx.execute_raw(insert).await?;
-    Ok(())
+        .ints(WRITTEN[0], rows().map(|row| row.total_bytes))
+        .ints(WRITTEN[1], rows().map(|row| row.last_raw))
+        .ints(WRITTEN[2], rows().map(|row| i64::from(row.epoch)))
+        .ints(WRITTEN[3], rows().map(|row| i64::from(row.resets)))
+        .texts(WRITTEN[4], rows().map(|row| row.flag.as_ref()))
+        .ints(WRITTEN[5], rows().map(|row| row.flagged_raw))
+        .ints(WRITTEN[6], rows().map(|row| row.late_bytes))
+        .ints(WRITTEN[7], rows().map(|row| row.traffic_limit_mb))
+        .ints(WRITTEN[8], rows().map(|row| row.as_of))
 }
 
 /// A limit as its column holds it: MB, -1 = unlimited.

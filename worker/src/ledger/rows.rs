@@ -62,7 +62,8 @@ pub(super) async fn write_chunk(
         let old = old.unwrap_or_else(|| new_month(id, run, now));
         month_row(old, row, booking, taken.answered_at)
     });
-    put_months(tx, rows.collect()).await?;
+    let (changed, new) = rows.partition(|row| months.contains_key(&row.account_id));
+    put_months(tx, run.month, new, changed).await?;
     note_presence(tx, &accounts, chunk).await?;
     let sum = booked(&entries).map(|(_, _, booking)| booking.delta.get());
     let flags = entries.iter().filter_map(|entry| entry.flag);
@@ -259,7 +260,12 @@ async fn note_presence(
     let update = Rows::new(tx.get_database_backend())
         .ints("id", changed.iter().map(|(id, _)| *id))
         .ints("disk_bytes", changed.iter().map(|(_, bytes)| *bytes))
-        .update("account", "disk_bytes = t.c2, missing_nights = 0", "true");
+        .update(
+            "account",
+            "id",
+            "disk_bytes = t.c2, missing_nights = 0",
+            "true",
+        );
     tx.execute_raw(update).await?;
     Ok(())
 }
