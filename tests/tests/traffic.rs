@@ -7,8 +7,10 @@ use std::collections::BTreeMap;
 
 use entity::{account, usage_day, usage_ledger, usage_month};
 use jobs::store::Store;
-use sea_orm::sea_query::LockType;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::sea_query::{Expr, LockType};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Statement,
+};
 use simulator::{Growth, Options, PanelKind, Simulator};
 use tests::installation::{Installation, Role};
 use tests::servers::{Kind, TestDatabase};
@@ -213,6 +215,58 @@ async fn killed_between_chunks(kind: Kind) {
         "it was killed between chunks"
     );
     assert_eq!(other.stop().await, 0);
+    stage.database.remove().await;
+}
+
+/// How many of this PostgreSQL database's transactions wait for another's lock.
+async fn waiting(stage: &Stage) -> i64 {
+    let text = "SELECT count(*) FROM pg_stat_activity \
+                WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let reader = stage.store.reader();
+    let statement = Statement::from_string(reader.get_database_backend(), text);
+    let row = reader.query_one_raw(statement).await.unwrap().unwrap();
+    row.try_get_by_index(0).unwrap()
+}
+
+/// The month is closed while a night that began before books it: the night sees that, and the closed totals
+/// stay. On PostgreSQL, where a night reads its months without a lock.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn closed_while_it_is_booked_on_postgres() {
+    let stage = stage(Kind::Postgres).await;
+    let mut worker = worker(&stage).await;
+    let month = stage.panel.month();
+    stage
+        .installation
+        .hostler(&["account", "import", "--server", "web1"]);
+    assert!(sync(&stage).status().unwrap().success());
+    let before = booked(&stage, &month).await;
+    for account in stage.panel.accounts() {
+        stage
+            .panel
+            .add_traffic(&account.username, &month, 1_048_576);
+    }
+    let closing = stage.store.begin().await.unwrap();
+    usage_month::Entity::update_many()
+        .col_expr(usage_month::Column::ClosedAt, Expr::value(1_i64))
+        .exec(&closing)
+        .await
+        .unwrap();
+    let mut run = sync(&stage).spawn().unwrap();
+    while waiting(&stage).await == 0 {
+        tokio::task::yield_now().await;
+    }
+    closing.commit().await.unwrap();
+    assert!(run.wait().unwrap().success());
+    assert_eq!(
+        booked(&stage, &month).await,
+        before,
+        "closed totals have changed"
+    );
+    let months = usage_month::Entity::find().all(stage.store.reader()).await;
+    for month in months.unwrap() {
+        assert_eq!((month.late_bytes, month.closed_at), (1_048_576, Some(1)));
+    }
+    assert_eq!(worker.stop().await, 0);
     stage.database.remove().await;
 }
 
