@@ -9,6 +9,8 @@
 pub(crate) enum Flaw {
     /// After a reset the whole figure is booked, though the counter does not restart from zero.
     ResetIsCounted,
+    /// A counter that corrected itself a little is taken for one that began anew.
+    CorrectionIsReset,
     /// A month's figure that went down is booked.
     DropIsBooked,
     /// What is new in a month is told from the last figure, not from what is booked.
@@ -41,8 +43,9 @@ thread_local! {
 impl Flaw {
     /// All of them.
     #[cfg(test)]
-    pub(crate) const ALL: [Flaw; 12] = [
+    pub(crate) const ALL: [Flaw; 13] = [
         Flaw::ResetIsCounted,
+        Flaw::CorrectionIsReset,
         Flaw::DropIsBooked,
         Flaw::DeltaOfLastFigure,
         Flaw::UnknownIsZero,

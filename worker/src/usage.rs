@@ -84,7 +84,7 @@ impl Flag {
 pub enum Remark {
     /// Nothing.
     None,
-    /// The month's figure went down; nothing was booked.
+    /// The month's figure went down, or a running counter's a little; nothing was booked.
     Drop,
     /// A running counter began anew.
     Reset,
@@ -204,6 +204,10 @@ fn running(before: &Standing, raw: Bytes, restarts_from_zero: bool) -> Booking {
         // Nobody knows since when it has counted: the first figure is where counting begins.
         None => (Bytes::ZERO, Remark::None),
         Some(Some(grown)) => (grown, Remark::None),
+        // It goes on from where it was before: what it grows by up to there has been booked.
+        Some(None) if restarts_from_zero && is_correction(before, raw) => {
+            return done(before.clone(), Bytes::ZERO, Remark::Drop);
+        }
         Some(None) => {
             after.epoch = before.epoch.saturating_add(1);
             after.resets = before.resets.saturating_add(1);
@@ -234,6 +238,14 @@ fn running(before: &Standing, raw: Bytes, restarts_from_zero: bool) -> Booking {
         }
         None => implausible(before, raw),
     }
+}
+
+/// A counter that begins anew from zero does not show nearly what it did: a fall of less than a hundredth is the
+/// panel correcting itself. Where it begins anew somewhere else, nothing is booked of a fall in any case.
+fn is_correction(before: &Standing, raw: Bytes) -> bool {
+    let last = before.last_raw.unwrap_or_default().get();
+    let fallen = last.saturating_sub(raw.get());
+    u128::from(fallen) * 100 < u128::from(last) && !Flaw::CorrectionIsReset.is_on()
 }
 
 fn overtaken(before: &Standing) -> Booking {

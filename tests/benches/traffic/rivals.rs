@@ -149,7 +149,11 @@ pub(crate) async fn bulk_limit(stage: &mut Stage, servers: &[Server]) -> (usize,
     stage.generation += 1;
     let db = connection(stage).await;
     let ids: Vec<String> = servers.iter().map(|one| one.id.to_string()).collect();
-    let statements = statements(stage.kind, &ids.join(", "));
+    let now = stage.store.now().await.unwrap();
+    let date = chrono::DateTime::from_timestamp_millis(now)
+        .unwrap()
+        .date_naive();
+    let statements = statements(stage.kind, &ids.join(", "), date);
     let begun = Instant::now();
     let tx = db.begin().await.unwrap();
     for statement in &statements {
@@ -162,7 +166,8 @@ pub(crate) async fn bulk_limit(stage: &mut Stage, servers: &[Server]) -> (usize,
     )
 }
 
-fn statements(kind: Kind, ids: &str) -> Vec<String> {
+/// `date` is today's, as the night dates what it books.
+fn statements(kind: Kind, ids: &str, date: chrono::NaiveDate) -> Vec<String> {
     let month = month();
     let source = format!(
         "SELECT a.id AS id, a.username AS username, a.server_id AS server_id, m.total_bytes + {GROWTH} AS total \
@@ -209,7 +214,6 @@ fn statements(kind: Kind, ids: &str) -> Vec<String> {
              SELECT s.id, '{month}', 'delta', {GROWTH}, s.total, {reading}, 0, 'limit', 1 FROM {from}"
         )
     };
-    let date = chrono::Utc::now().date_naive();
     let add = match kind {
         Kind::MariaDb => "ON DUPLICATE KEY UPDATE bytes = bytes + VALUES(bytes)",
         _ => {

@@ -10,6 +10,7 @@
 mod stage;
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -166,8 +167,9 @@ pub fn sequences(
             if number >= many {
                 return Ok(seen);
             }
-            let told = Told(seed + number);
-            match runtime.block_on(sequence(template, told.0)) {
+            let seed = seed + number;
+            let run = || runtime.block_on(sequence(template, seed));
+            match catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err(panicked(seed))) {
                 Ok(one) => seen.add(one),
                 Err(difference) => {
                     next.store(many, Ordering::Relaxed);
@@ -186,14 +188,12 @@ pub fn sequences(
     })
 }
 
-/// A panic says what it was drawn from.
-struct Told(u64);
-
-impl Drop for Told {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("in the sequence drawn from seed {}", self.0);
-        }
+/// A sequence that does not come to its end differs too.
+fn panicked(seed: u64) -> Difference {
+    Difference {
+        seed,
+        night: 0,
+        what: "it panicked, as printed above".to_owned(),
     }
 }
 

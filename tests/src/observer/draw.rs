@@ -156,11 +156,8 @@ impl World {
             let shown = shown(&self.accounts[at], month);
             let lost = self.chance.random_range(0..=shown / 100);
             *self.accounts[at].forgotten.entry(month).or_default() += lost;
-            // One that restarts from zero only ever falls to zero.
-            if self.counter == (Counter::Running { from_zero: false }) {
-                let running = &mut self.accounts[at].running;
-                *running -= *running / 200;
-            }
+            let running = &mut self.accounts[at].running;
+            *running -= *running / 200;
         }
         if self.happens("re-created", 120) {
             self.accounts[at].gone = true;

@@ -84,7 +84,11 @@ impl Book {
         if is_stale {
             return;
         }
-        let is_reset = raw < self.figure.last;
+        let fall = self.figure.last - raw;
+        if from_zero && fall > 0 && fall * 100 < self.figure.last {
+            return;
+        }
+        let is_reset = fall > 0;
         let more = match (is_reset, from_zero) {
             (false, _) => raw - self.figure.last,
             (true, true) => raw,

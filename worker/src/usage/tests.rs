@@ -38,6 +38,16 @@ fn a_months_figure_that_drops_books_nothing_and_is_flagged() {
 }
 
 #[test]
+fn a_running_counter_that_falls_by_less_than_a_hundredth_was_corrected() {
+    let (standing, deltas) = all(RESTARTS, Standing::default(), &[500, 1000, 991, 999, 1010]);
+    assert_eq!(deltas, [0, 500, 0, 0, 10]);
+    assert_eq!((standing.epoch, standing.resets), (0, 0));
+    let (standing, deltas) = all(RESTARTS, Standing::default(), &[1000, 990, 1000]);
+    assert_eq!(deltas, [0, 990, 10], "a hundredth is a reset");
+    assert_eq!((standing.epoch, standing.resets), (1, 1));
+}
+
+#[test]
 fn a_running_counter_that_drops_begins_a_new_epoch() {
     let (standing, deltas) = all(RESTARTS, Standing::default(), &[500, 700, 50, 80]);
     assert_eq!(deltas, [0, 200, 50, 30]);
@@ -132,19 +142,20 @@ proptest! {
     fn a_running_counter_books_every_byte_that_it_showed(start in 0..1_u64 << 50, nights in nights()) {
         let (mut counter, mut expected, mut resets) = (start, 0_u64, 0);
         let mut standing = book(RESTARTS, &Standing::default(), bytes(start), Age::Newest).after;
+        // How far the counting has come.
+        let mut mark = start;
         let mut booked = 0_u64;
         for night in nights {
-            let last = counter;
             let reads = match night {
                 Night::Traffic { bytes, reads } => { counter += bytes; reads }
                 Night::Reset { bytes } => { counter = bytes; 1 }
                 Night::Short { .. } => 1,
             };
-            if counter < last {
-                resets += 1;
-                expected += counter;
-            } else {
-                expected += counter - last;
+            let is_corrected = counter < mark && u128::from(mark - counter) * 100 < u128::from(mark);
+            if !is_corrected {
+                resets += i32::from(counter < mark);
+                expected += if counter < mark { counter } else { counter - mark };
+                mark = counter;
             }
             for _ in 0..reads {
                 let booking = book(RESTARTS, &standing, bytes(counter), Age::Newest);
