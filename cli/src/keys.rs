@@ -42,6 +42,13 @@ pub enum Role {
 /// its private one.
 pub fn init(folder: &Path) -> Result<Vec<String>, Failure> {
     make_folder(folder)?;
+    // A rotation takes a key away and puts another one there: what it has not put there yet is not missing.
+    let _alone = files::alone(folder)?;
+    make_missing(folder)
+}
+
+/// For whoever has the folder alone.
+fn make_missing(folder: &Path) -> Result<Vec<String>, Failure> {
     let mut made = Vec::new();
     for pair in PAIRS {
         let (key, public) = (format!("{pair}.key"), format!("{pair}.pub"));
@@ -191,16 +198,25 @@ fn private(folder: &Path, name: &str) -> Result<PrivateKey, Failure> {
     PrivateKey::parse(&read_private(&folder.join(name))?).map_err(|error| broken(name, &error))
 }
 
-/// The key in use first, then the next and the old one where they are.
+/// The key in use first, then the next and the old one where they are. A rotation renames these files while others
+/// read them: what was read is one picture when the key in use is still the same afterwards.
 fn privates(folder: &Path, pair: &str) -> Result<Vec<PrivateKey>, Failure> {
-    let mut keys = vec![private(folder, &format!("{pair}.key"))?];
-    for end in ["key.next", "key.old"] {
-        let name = format!("{pair}.{end}");
-        if folder.join(&name).exists() {
-            keys.push(private(folder, &name)?);
+    let in_use = format!("{pair}.key");
+    loop {
+        let mut keys = vec![private(folder, &in_use)?];
+        for end in ["key.next", "key.old"] {
+            let name = format!("{pair}.{end}");
+            match private(folder, &name) {
+                Ok(key) => keys.push(key),
+                Err(failure) if folder.join(&name).exists() => return Err(failure),
+                Err(_) => {}
+            }
+        }
+        let after = private(folder, &in_use)?.public().id().to_owned();
+        if keys.first().is_some_and(|key| key.public().id() == after) {
+            return Ok(keys);
         }
     }
-    Ok(keys)
 }
 
 fn intake(folder: &Path) -> Result<IntakeKey, Failure> {

@@ -1,6 +1,6 @@
 //! Reading and writing key files: whole or not at all, and for their owner alone.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
@@ -56,6 +56,23 @@ pub(super) fn read_private(file: &Path) -> Result<SecretString, Failure> {
 
 pub(super) fn read_public(file: &Path) -> Result<String, Failure> {
     fs::read_to_string(file).map_err(|error| wrong(file, &error))
+}
+
+/// The folder, locked until it is dropped or this process is gone. Two rotations at once would each bring another
+/// key into use, and the first one's old key would be lost. Waits for whoever has it.
+pub(super) fn alone(folder: &Path) -> Result<File, Failure> {
+    let locked = File::open(folder).and_then(|file| file.lock().map(|()| file));
+    locked.map_err(|error| wrong(folder, &error))
+}
+
+/// The same; `None` when somebody has it.
+pub(super) fn alone_at_once(folder: &Path) -> Result<Option<File>, Failure> {
+    let file = File::open(folder).map_err(|error| wrong(folder, &error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(wrong(folder, &error)),
+    }
 }
 
 /// Writes a private key that is not there yet.

@@ -4,7 +4,6 @@
 //! there a new run goes on with that key and makes no other. The old key stays until the next rotation has
 //! seen that no row needs it.
 
-use std::fs::{File, TryLockError};
 use std::path::Path;
 
 use jobs::faults::step;
@@ -12,7 +11,7 @@ use jobs::seal::PrivateKey;
 use jobs::store::{Audience, Purpose, Resealed, Store};
 use secrecy::ExposeSecret;
 
-use super::files::{remove, rename, write_new, write_over};
+use super::files::{alone_at_once, make_folder, remove, rename, write_new, write_over};
 use super::{PAIRS, private, privates};
 use crate::error::Failure;
 
@@ -43,28 +42,19 @@ pub async fn rotate(
     store: &Store,
     progress: impl Fn(&'static str, u64),
 ) -> Result<Vec<Rotated>, Failure> {
-    super::init(folder)?;
-    let _alone = alone(folder)?;
+    make_folder(folder)?;
+    let Some(_alone) = alone_at_once(folder)? else {
+        return Err(Failure::usage(
+            folder.display().to_string(),
+            "another rotation of these keys is running",
+        ));
+    };
+    super::make_missing(folder)?;
     let mut done = Vec::new();
     for name in PAIRS {
         done.push(rotate_pair(folder, name, store, &progress).await?);
     }
     Ok(done)
-}
-
-/// The folder, locked until it is dropped or this process is gone: two rotations at once would each bring
-/// another key into use, and the first one's old key would be lost.
-fn alone(folder: &Path) -> Result<File, Failure> {
-    let place = folder.display().to_string();
-    let locked = File::open(folder).map_err(|error| Failure::usage(&place, error.to_string()))?;
-    match locked.try_lock() {
-        Ok(()) => Ok(locked),
-        Err(TryLockError::WouldBlock) => Err(Failure::usage(
-            place,
-            "another rotation of these keys is running",
-        )),
-        Err(TryLockError::Error(error)) => Err(Failure::usage(place, error.to_string())),
-    }
 }
 
 async fn rotate_pair(
