@@ -7,6 +7,9 @@
     reason = "a test fails by panicking"
 )]
 
+use entity::attempt;
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use serde_json::{Value, json};
 use simulator::{Applied, Delay, Fault, PanelKind, Reply, Simulator};
 use tests::client::Client;
@@ -136,6 +139,33 @@ async fn an_order_that_left_no_trace_is_sent_again_by_a_person_only() {
         sent(panel, "GET /invoice") > 0,
         "it was looked for among the invoices"
     );
+    let job = replay(&stand, &id).await;
+    assert_eq!(job["state"], "succeeded", "{job}");
+    assert_eq!((ordered(panel), sent(panel, ORDER)), (1, 2));
+    stand.end().await;
+}
+
+/// A worker that dies between finding that nothing is to be found and the hold has told nobody.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_that_left_no_trace_is_not_sent_again_because_a_worker_died() {
+    let stand = stand().await;
+    let panel = stand.panel("supplier");
+    panel
+        .faults()
+        .add(Fault::on(ORDER).applied(Applied::No).reply(Reply::Reset));
+    let id = stand.create("supplier", "acme").await;
+    assert_eq!(stand.client.settled(&id).await["state"], "held");
+    // As if the attempt had not come to its end: what it noted on the way is there, its hold is not.
+    let store = stand.database.store().await;
+    attempt::Entity::update_many()
+        .col_expr(attempt::Column::Outcome, Expr::value("lost"))
+        .filter(attempt::Column::Outcome.eq("held"))
+        .exec(store.writer_connection())
+        .await
+        .unwrap();
+    let job = replay(&stand, &id).await;
+    assert_eq!(job["error"]["code"], "order_unclear", "{job}");
+    assert_eq!((ordered(panel), sent(panel, ORDER)), (0, 1));
     let job = replay(&stand, &id).await;
     assert_eq!(job["state"], "succeeded", "{job}");
     assert_eq!((ordered(panel), sent(panel, ORDER)), (1, 2));

@@ -41,9 +41,6 @@ pub(crate) struct Progress {
     /// Whether an order has left whose answer is not known.
     #[serde(skip_serializing_if = "is_false")]
     pub(crate) ordering: bool,
-    /// Whether a person was told that; who then lets the job go on has looked.
-    #[serde(skip_serializing_if = "is_false")]
-    pub(crate) told: bool,
     /// How often an order was looked at and not found done.
     #[serde(skip_serializing_if = "is_zero")]
     pub(crate) polls: i32,
@@ -99,7 +96,6 @@ mod tests {
                 label: Some("H1-7 acme".to_owned()),
             }),
             ordering: true,
-            told: true,
             polls: 3,
             paying_since: Some(5),
             ..Progress::default()

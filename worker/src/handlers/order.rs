@@ -6,13 +6,18 @@
 
 use std::future::Future;
 
+use entity::attempt;
 use jobs::retry;
 use panels::{Login, Order, OrderState, OrderStep, PanelError};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 
 use crate::attempt::{Attempt, Halt};
 
 /// Steps of an order that one attempt takes at most.
 const MOST_STEPS: usize = 4;
+
+/// How a job is held whose order may have left.
+const UNCLEAR: &str = "order_unclear";
 
 /// What the row says while an order is on its way.
 const PLACED: &str = "the order stands at the supplier, and is not finished";
@@ -42,7 +47,7 @@ pub(super) async fn send_once(
         return attempt.change(|_| {}, call).await;
     }
     let progress = attempt.progress();
-    if progress.ordering && !progress.told {
+    if progress.ordering && !was_released(attempt, UNCLEAR).await? {
         return Err(unclear(attempt).await?);
     }
     let now = attempt.now();
@@ -51,7 +56,6 @@ pub(super) async fn send_once(
             |progress| {
                 progress.first_sent_at = Some(now);
                 progress.ordering = true;
-                progress.told = false;
             },
             call,
         )
@@ -75,11 +79,24 @@ pub(super) async fn send_once(
     }
 }
 
+/// Whether a person has let the job go on after it was held for that: only so does it come here again. It is asked
+/// of the attempt that ended with the hold, and noted nowhere else: a note that is made before the hold would
+/// outlive a worker that dies in between, and nobody would have looked.
+pub(super) async fn was_released(attempt: &Attempt<'_>, code: &str) -> Result<bool, Halt> {
+    let job = &attempt.claimed.job;
+    let last = attempt::Entity::find()
+        .filter(attempt::Column::JobId.eq(job.id))
+        .filter(attempt::Column::Fence.lt(job.fence))
+        .order_by_desc(attempt::Column::Fence)
+        .one(attempt.worker.store().reader())
+        .await?;
+    Ok(last.is_some_and(|last| last.outcome == "held" && last.error_code.as_deref() == Some(code)))
+}
+
 /// An order has left, its answer is not known, and nothing of it is to be found.
 async fn unclear(attempt: &Attempt<'_>) -> Result<Halt, Halt> {
     let since = attempt.progress().first_sent_at.unwrap_or_default();
     let traces = attempt.panel()?.traces(since).await?;
-    attempt.step(|progress| progress.told = true).await?;
     attempt.doubt_is_resolved();
     let found = if traces.is_empty() {
         "no invoice since then".to_owned()
@@ -87,7 +104,7 @@ async fn unclear(attempt: &Attempt<'_>) -> Result<Halt, Halt> {
         traces.join("; ")
     };
     Ok(Halt::hold(
-        "order_unclear",
+        UNCLEAR,
         format!(
             "the supplier did not answer the order, and has no service that is known to be it ({found}); \
              look there, and replay the job to order again"

@@ -12,6 +12,9 @@ use crate::attempt::{Attempt, Done, Halt};
 use crate::passwords;
 use crate::verdict::Doubt;
 
+/// How a job is held whose machine may have been wiped.
+const REBUILD_UNCLEAR: &str = "rebuild_unclear";
+
 /// Reads one machine, or all of them.
 pub(super) struct Read<'a> {
     pub(super) vm: Option<&'a str>,
@@ -195,10 +198,7 @@ impl Handler for Drive<'_> {
         let now = attempt.now();
         attempt
             .change(
-                |progress| {
-                    progress.first_sent_at = Some(now);
-                    progress.told = false;
-                },
+                |progress| progress.first_sent_at = Some(now),
                 panel.drive_machine(&key, self.vm, &self.action),
             )
             .await?;
@@ -216,14 +216,13 @@ impl Handler for Drive<'_> {
 impl Drive<'_> {
     /// A rebuild wipes what may have been written since the first one: who lets it go on has looked.
     async fn may_be_sent(&self, attempt: &Attempt<'_>) -> Result<(), Halt> {
-        let progress = attempt.progress();
         let wipes = matches!(self.action, MachineAction::Rebuild { .. });
-        if !wipes || progress.first_sent_at.is_none() || progress.told {
+        let was_sent = attempt.progress().first_sent_at.is_some();
+        if !wipes || !was_sent || order::was_released(attempt, REBUILD_UNCLEAR).await? {
             return Ok(());
         }
-        attempt.step(|progress| progress.told = true).await?;
         let why = "whether the machine was rebuilt is not known; look at it, and replay the job to wipe it again";
-        Err(Halt::hold("rebuild_unclear", why))
+        Err(Halt::hold(REBUILD_UNCLEAR, why))
     }
 }
 
