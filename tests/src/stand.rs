@@ -97,6 +97,25 @@ impl Stand {
         panels.map(|(_, panel)| panel.requests().len()).sum()
     }
 
+    /// A client of the same platform that may do everything.
+    #[must_use]
+    pub fn admin(&self) -> Client {
+        let token = [
+            "--json",
+            "token",
+            "create",
+            "--platform",
+            "billing",
+            "--name",
+            "all",
+            "--scope",
+            "admin",
+        ];
+        let said = self.installation.hostler(&token).json();
+        let token = said["token"].as_str().unwrap_or_default();
+        Client::new(self.client.base(), token)
+    }
+
     /// Puts a create of that login name in; returns the job's id.
     pub async fn create(&self, server: &str, username: &str) -> String {
         let key = format!("create-{server}-{username}");

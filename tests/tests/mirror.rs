@@ -26,19 +26,7 @@ impl Shop {
             .await
             .unwrap();
         stand.installation.hostler(&["platform", "add", "hostbill"]);
-        let token = [
-            "--json",
-            "token",
-            "create",
-            "--platform",
-            "billing",
-            "--name",
-            "all",
-            "--scope",
-            "admin",
-        ];
-        let said = stand.installation.hostler(&token).json();
-        let admin = Client::new(stand.client.base(), said["token"].as_str().unwrap());
+        let admin = stand.admin();
         let file = stand.installation.folder().join("hostbill.key");
         let key = bill.hostbill(|bill| bill.admin_key().1.to_owned()).unwrap();
         std::fs::write(&file, key).unwrap();

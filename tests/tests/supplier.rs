@@ -22,22 +22,6 @@ async fn stand() -> Stand {
     Stand::new(&[("supplier", PanelKind::HostBill)], &[]).await
 }
 
-fn admin(stand: &Stand) -> Client {
-    let token = [
-        "--json",
-        "token",
-        "create",
-        "--platform",
-        "billing",
-        "--name",
-        "all",
-        "--scope",
-        "admin",
-    ];
-    let said = stand.installation.hostler(&token).json();
-    Client::new(stand.client.base(), said["token"].as_str().unwrap())
-}
-
 fn body(kind: &str, with: &Value) -> Value {
     let mut account = json!({"reference": "billing:supplier-acme"});
     for (name, value) in with.as_object().unwrap() {
@@ -259,7 +243,7 @@ async fn an_order_that_the_supplier_gives_up_fails_and_is_not_sent_again() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cancellation_is_asked_for_once_and_waited_for() {
     let stand = stand().await;
-    let (panel, admin) = (stand.panel("supplier"), admin(&stand));
+    let (panel, admin) = (stand.panel("supplier"), stand.admin());
     made(&stand).await;
     panel.hostbill(|bill| bill.set_cancellation(Delay::ByHand));
     let cancel = "POST /service/@/cancel";
@@ -287,7 +271,7 @@ async fn a_cancellation_is_asked_for_once_and_waited_for() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_upgrade_is_ordered_paid_and_waited_for() {
     let stand = stand().await;
-    let (panel, admin) = (stand.panel("supplier"), admin(&stand));
+    let (panel, admin) = (stand.panel("supplier"), stand.admin());
     made(&stand).await;
     let upgrade = "POST /service/@/upgrade";
     panel.hostbill(|bill| bill.set_approval(Delay::ByHand));
@@ -334,7 +318,7 @@ async fn an_upgrade_is_ordered_paid_and_waited_for() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn machines_are_made_once_and_wiped_once() {
     let stand = stand().await;
-    let (panel, admin) = (stand.panel("supplier"), admin(&stand));
+    let (panel, admin) = (stand.panel("supplier"), stand.admin());
     let mut cloud = tests::stand::create("supplier", "acme");
     cloud["account"]["package"] = json!("cloud");
     let id = admin.submit("cloud", &cloud).await;

@@ -4,7 +4,7 @@ use serde_json::json;
 use simulator::{Fault, PanelKind, Reply};
 use tests::stand::Stand;
 
-use crate::{BOTH, admin, make};
+use crate::{BOTH, make};
 
 const AT_ONCE: usize = 64;
 const PAGE: u64 = 4096;
@@ -37,7 +37,7 @@ async fn grown(server: &'static str, kind: PanelKind, at_once: usize) -> u64 {
     stand
         .installation
         .hostler(&["server", "set", server, "--max-jobs", &concurrency]);
-    let client = admin(&stand);
+    let client = stand.admin();
     let names: Vec<String> = (0..at_once).map(|n| format!("acme{n:02}")).collect();
     make(
         &stand,

@@ -7,7 +7,7 @@ use simulator::{Applied, Fault, PanelKind, Reply, Simulator};
 use tests::client::Client;
 use tests::stand::Stand;
 
-use crate::{BOTH, admin, body, make, run};
+use crate::{BOTH, body, make, run};
 
 const LATE: Duration = Duration::from_secs(45);
 /// The settle times are 24 s and more by it, so that 45 s of the panel's time are soon over.
@@ -92,7 +92,7 @@ async fn looked_again(client: &Client, id: &str) {
 async fn every_visible_change(place: usize) {
     let (server, kind) = BOTH[place];
     let stand = Stand::paced(&[(server, kind)], &[], PACE).await;
-    let (panel, client) = (stand.panel(server), admin(&stand));
+    let (panel, client) = (stand.panel(server), stand.admin());
     let changes: Vec<Change> = changes().into_iter().filter(|one| one.visible).collect();
     let names: Vec<String> = (0..changes.len()).map(|n| format!("acme{n}")).collect();
     make(
@@ -155,7 +155,7 @@ async fn a_change_that_lands_45_seconds_late_is_sent_once_on_froxlor() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_no_look_shows_is_sent_again_after_its_settle_time() {
     let stand = Stand::new(&BOTH, &[]).await;
-    let client = admin(&stand);
+    let client = stand.admin();
     for (place, (server, _)) in BOTH.into_iter().enumerate() {
         make(&stand, server, &["acme"]).await;
         let panel = stand.panel(server);

@@ -64,23 +64,6 @@ async fn make_by_hand(panel: &Simulator, username: &str, domain: &str) {
     }
 }
 
-/// A client that may do everything.
-fn admin(stand: &Stand) -> Client {
-    let args = [
-        "--json",
-        "token",
-        "create",
-        "--platform",
-        "billing",
-        "--name",
-        "all",
-        "--scope",
-        "admin",
-    ];
-    let said = stand.installation.hostler(&args).json();
-    Client::new(stand.client.base(), said["token"].as_str().unwrap())
-}
-
 /// A job of that kind for an account that the stand made.
 fn body(kind: &str, server: &str, username: &str, with: &Value) -> Value {
     let mut account = json!({"reference": format!("billing:{server}-{username}")});

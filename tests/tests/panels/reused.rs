@@ -4,12 +4,12 @@ use serde_json::json;
 
 use tests::stand::Stand;
 
-use crate::{BOTH, admin, body, key, make, make_by_hand, run, somebody};
+use crate::{BOTH, body, key, make, make_by_hand, run, somebody};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_terminate_leaves_the_next_account_of_that_name() {
     let stand = Stand::new(&BOTH, &[]).await;
-    let client = admin(&stand);
+    let client = stand.admin();
     for (server, _) in BOTH {
         let panel = stand.panel(server);
         make(&stand, server, &["acme"]).await;
@@ -47,7 +47,7 @@ async fn a_terminate_leaves_the_next_account_of_that_name() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_old_terminate_that_is_replayed_leaves_the_account_made_since() {
     let stand = Stand::new(&BOTH, &[]).await;
-    let client = admin(&stand);
+    let client = stand.admin();
     for (server, _) in BOTH {
         let panel = stand.panel(server);
         make(&stand, server, &["acme"]).await;

@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 use simulator::PanelKind;
 use tests::stand::Stand;
 
-use crate::{BOTH, admin, body, key, make, make_by_hand, run, somebody};
+use crate::{BOTH, body, key, make, make_by_hand, run, somebody};
 
 /// Row 33: the panel has the name, and it is not ours.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_name_that_somebody_else_has_is_a_conflict_and_stays_as_it_is() {
     let stand = Stand::new(&BOTH, &[]).await;
-    let client = admin(&stand);
+    let client = stand.admin();
     for (server, _) in BOTH {
         let panel = stand.panel(server);
         // The same name, and once the same domain too.
@@ -50,7 +50,7 @@ async fn a_name_that_somebody_else_has_is_a_conflict_and_stays_as_it_is() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_storm_of_terminations_is_held_until_an_operator_releases_it() {
     let stand = Stand::new(&BOTH, &[]).await;
-    let client = admin(&stand);
+    let client = stand.admin();
     for (server, _) in BOTH {
         stand
             .installation
@@ -100,7 +100,7 @@ fn unknown(kind: &str, server: &str, username: &str, domain: Option<&str>) -> Va
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_account_that_is_not_known_is_taken_over_and_removed_only_under_its_domain() {
     let stand = Stand::new(&BOTH, &[]).await;
-    let client = admin(&stand);
+    let client = stand.admin();
     for (server, _) in BOTH {
         let panel = stand.panel(server);
         let domain = format!("theirs.{server}.example.com");
@@ -140,7 +140,7 @@ async fn an_account_that_is_not_known_is_taken_over_and_removed_only_under_its_d
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_suspension_of_others_is_not_lifted_by_a_payment() {
     let stand = Stand::new(&BOTH, &[]).await;
-    let client = admin(&stand);
+    let client = stand.admin();
     for (server, _) in BOTH {
         make(&stand, server, &["acme"]).await;
         let panel = stand.panel(server);
@@ -171,7 +171,7 @@ async fn a_suspension_of_others_is_not_lifted_by_a_payment() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_panel_would_refuse_is_refused_without_asking_it() {
     let stand = Stand::new(&BOTH, &[]).await;
-    let client = admin(&stand);
+    let client = stand.admin();
     make(&stand, "web1", &["acme"]).await;
     make(&stand, "web2", &["acme"]).await;
     let before = stand.calls();
