@@ -218,6 +218,13 @@ impl Settings {
                 "must be at most ten numbers from 1 to 1000",
             ));
         }
+        let suspend_at = self.traffic.suspend_at_percent;
+        if suspend_at != 0 && !(100..=1000).contains(&suspend_at) {
+            return Err(Failure::usage(
+                "traffic.suspend_at_percent",
+                "must be 0 (never) or 100 to 1000",
+            ));
+        }
         if self.retention.keys_months < self.retention.jobs_months {
             return Err(Failure::usage(
                 "retention.keys_months",

@@ -43,10 +43,12 @@ pub struct Model {
     pub evidence: String,
     /// What the driver remembered before the suspend, JSON.
     pub remembered: Option<String>,
-    /// `us` or `others`, while suspended.
+    /// `us`, `others`, or `overuse` when it is for its traffic alone, while suspended.
     pub suspended_by: Option<String>,
     /// The reason, while suspended.
     pub suspend_reason: Option<String>,
+    /// The month, `2026-11`, whose traffic it is suspended for, beside whatever else it is suspended for.
+    pub overuse_month: Option<String>,
     /// Nights in a row in which the panel did not report it.
     pub missing_nights: i32,
     /// Disk use at the last reading.

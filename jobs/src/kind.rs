@@ -21,6 +21,13 @@ pub enum JobSpec {
     Suspend,
     /// Lift our suspension of it.
     Unsuspend,
+    /// Suspend it because of its traffic. It stands beside a platform's suspension, and each is lifted by itself.
+    SuspendOveruse {
+        /// The month that was used up.
+        month: Month,
+    },
+    /// Lift that.
+    LiftOveruse,
     /// Remove it with its files.
     Terminate,
     /// Put it on another package; overrides are re-applied.
@@ -161,6 +168,8 @@ pub enum JobKind {
     Create,
     Suspend,
     Unsuspend,
+    SuspendOveruse,
+    LiftOveruse,
     Terminate,
     ChangePackage,
     ChangeLimits,
@@ -236,10 +245,12 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 impl JobKind {
     /// All kinds.
-    pub const ALL: [JobKind; 25] = [
+    pub const ALL: [JobKind; 27] = [
         JobKind::Create,
         JobKind::Suspend,
         JobKind::Unsuspend,
+        JobKind::SuspendOveruse,
+        JobKind::LiftOveruse,
         JobKind::Terminate,
         JobKind::ChangePackage,
         JobKind::ChangeLimits,
@@ -271,6 +282,8 @@ impl JobKind {
             JobKind::Create => "create",
             JobKind::Suspend => "suspend",
             JobKind::Unsuspend => "unsuspend",
+            JobKind::SuspendOveruse => "suspend_overuse",
+            JobKind::LiftOveruse => "lift_overuse",
             JobKind::Terminate => "terminate",
             JobKind::ChangePackage => "change_package",
             JobKind::ChangeLimits => "change_limits",
@@ -305,6 +318,8 @@ impl JobKind {
             JobKind::Create
             | JobKind::Suspend
             | JobKind::Unsuspend
+            | JobKind::SuspendOveruse
+            | JobKind::LiftOveruse
             | JobKind::Terminate
             | JobKind::ChangePackage
             | JobKind::ChangeLimits
@@ -336,6 +351,16 @@ impl JobKind {
         self.changes() || matches!(self, JobKind::LoginUrl | JobKind::VmList | JobKind::VmGet)
     }
 
+    /// The kind that a panel's rules speak of: to a panel a suspension is one, whatever it is for.
+    #[must_use]
+    pub const fn on_the_panel(self) -> Self {
+        match self {
+            JobKind::SuspendOveruse => JobKind::Suspend,
+            JobKind::LiftOveruse => JobKind::Unsuspend,
+            other => other,
+        }
+    }
+
     /// Its numbers.
     #[must_use]
     pub const fn policy(self) -> Policy {
@@ -343,6 +368,8 @@ impl JobKind {
             JobKind::Create => (Lane::Interactive, 180, 8, 24 * HOUR.as_secs(), Some(300)),
             JobKind::Suspend
             | JobKind::Unsuspend
+            | JobKind::SuspendOveruse
+            | JobKind::LiftOveruse
             | JobKind::ChangePackage
             | JobKind::ChangeLimits
             | JobKind::ChangePassword
@@ -424,6 +451,8 @@ impl JobSpec {
             JobSpec::Create(_) => JobKind::Create,
             JobSpec::Suspend => JobKind::Suspend,
             JobSpec::Unsuspend => JobKind::Unsuspend,
+            JobSpec::SuspendOveruse { .. } => JobKind::SuspendOveruse,
+            JobSpec::LiftOveruse => JobKind::LiftOveruse,
             JobSpec::Terminate => JobKind::Terminate,
             JobSpec::ChangePackage { .. } => JobKind::ChangePackage,
             JobSpec::ChangeLimits { .. } => JobKind::ChangeLimits,

@@ -15,6 +15,7 @@ mod m0008_installation;
 mod m0010_usage_day;
 mod m0011_account_domain;
 mod m0012_usage_constraints;
+mod m0013_account_overuse;
 mod m0014_server_options;
 mod schema;
 
@@ -36,6 +37,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0010_usage_day::Migration),
             Box::new(m0011_account_domain::Migration),
             Box::new(m0012_usage_constraints::Migration),
+            Box::new(m0013_account_overuse::Migration),
             Box::new(m0014_server_options::Migration),
         ]
     }

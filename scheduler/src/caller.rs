@@ -84,7 +84,7 @@ impl Scope {
             | JobKind::VmGet => Some(Scope::Read),
             // They show what belongs to all accounts of the server, whoever's.
             JobKind::ListAccounts | JobKind::AskSupplier => Some(Scope::Operate),
-            JobKind::DeliverWebhook => None,
+            JobKind::SuspendOveruse | JobKind::LiftOveruse | JobKind::DeliverWebhook => None,
         }
     }
 }
@@ -209,12 +209,19 @@ mod tests {
     }
 
     #[test]
-    fn only_webhooks_are_nobodys_to_ask_for() {
+    fn what_hostler_does_by_itself_is_nobodys_to_ask_for() {
         let internal: Vec<_> = JobKind::ALL
             .into_iter()
             .filter(|kind| Scope::of_kind(*kind).is_none())
             .collect();
-        assert_eq!(internal, [JobKind::DeliverWebhook]);
+        assert_eq!(
+            internal,
+            [
+                JobKind::SuspendOveruse,
+                JobKind::LiftOveruse,
+                JobKind::DeliverWebhook
+            ]
+        );
     }
 
     #[test]

@@ -3,14 +3,15 @@
 //! Any number of schedulers may run it. What decides is in SQL: a job's unique key, a statement that
 //! changes nothing the second time, or the row of a duty's clock that only one of them wins.
 
+mod overuse;
 mod told;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono_tz::Tz;
-use entity::{schedule, server};
+use entity::{job, schedule, server};
 use hosting::Month;
 use jobs::faults::Point;
 use jobs::queue::Doorbell;
@@ -18,7 +19,9 @@ use jobs::seal::Keyring;
 use jobs::store::{NewJob, Store, StoreError, Target};
 use jobs::{JobKind, JobSpec, OPERATOR, new_public_id};
 use sea_orm::sea_query::Expr;
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, SqlErr};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QuerySelect, SqlErr,
+};
 
 use crate::nights::{self, Night};
 use crate::registry::{self, RegistryError};
@@ -47,6 +50,8 @@ pub struct Retention {
     pub spread_minutes: u32,
     /// Percent of a month's limit; platforms are told when an account reaches them.
     pub thresholds: Vec<u32>,
+    /// Percent of a month's limit at which an account is suspended; `None` = none is.
+    pub suspend_at: Option<u32>,
 }
 
 impl Default for Retention {
@@ -59,6 +64,7 @@ impl Default for Retention {
             close_day: 5,
             spread_minutes: 0,
             thresholds: vec![80, 100],
+            suspend_at: None,
         }
     }
 }
@@ -70,6 +76,8 @@ pub struct Ticked {
     pub stats_jobs: usize,
     /// Messages to platforms about nights and use that were made.
     pub told: usize,
+    /// Jobs that suspend for overuse or lift that.
+    pub overuse: usize,
     /// Months of accounts that were closed.
     pub closed: u64,
     /// Secrets that were wiped because their time was over.
@@ -121,6 +129,9 @@ impl Cron {
         };
         if self.my_turn("tell_of_nights", MINUTE_MS, now).await? {
             ticked.told = self.tell_of_nights(now).await?;
+        }
+        if self.my_turn("overuse", MINUTE_MS, now).await? {
+            ticked.overuse = self.lift_overuse(now).await?;
         }
         if self.my_turn("wipe_secrets", MINUTE_MS, now).await? {
             ticked.wiped = self.store.wipe_expired_secrets().await?;
@@ -261,6 +272,37 @@ impl Cron {
             }
         }
         Ok(pruned)
+    }
+
+    /// Puts in those of these jobs, all of one kind, that are not in the ledger yet; how many were.
+    async fn submit_missing(&self, jobs: &[NewJob]) -> Result<usize, StoreError> {
+        let mut new = 0;
+        for part in jobs.chunks(usize::try_from(BITE).unwrap_or(1)) {
+            let Some(kind) = part.first().map(|job| job.spec.kind()) else {
+                continue;
+            };
+            let keys = part.iter().map(|job| job.idem_key.as_str());
+            let there: Vec<(i64, String)> = job::Entity::find()
+                .select_only()
+                .columns([job::Column::PlatformId, job::Column::IdemKey])
+                .filter(job::Column::IdemKey.is_in(keys))
+                .filter(job::Column::Kind.eq(kind.name()))
+                .into_tuple()
+                .all(self.store.reader())
+                .await?;
+            let there: HashSet<(i64, String)> = there.into_iter().collect();
+            let missing = part
+                .iter()
+                .filter(|job| !there.contains(&(job.platform_id, job.idem_key.clone())));
+            let missing: Vec<NewJob> = missing.cloned().collect();
+            if missing.is_empty() {
+                continue;
+            }
+            let (answers, rings) = self.store.submit(&missing).await?;
+            self.doorbell.ring(&rings).await;
+            new += answers.iter().flatten().filter(|answer| answer.new).count();
+        }
+        Ok(new)
     }
 
     async fn enabled_servers(&self) -> Result<Vec<server::Model>, StoreError> {

@@ -31,6 +31,8 @@ pub fn purpose_of(kind: &str) -> Option<Purpose> {
         JobKind::LoginUrl => Some(Purpose::LoginLink),
         JobKind::Suspend
         | JobKind::Unsuspend
+        | JobKind::SuspendOveruse
+        | JobKind::LiftOveruse
         | JobKind::Terminate
         | JobKind::ChangePackage
         | JobKind::ChangeLimits

@@ -477,7 +477,7 @@ impl<'w> Attempt<'w> {
     /// A draft that only names the kind.
     pub(crate) fn draft(&self) -> AccountDraft<'static> {
         AccountDraft {
-            kind: self.spec().kind().name(),
+            kind: self.spec().kind().on_the_panel().name(),
             ..AccountDraft::default()
         }
     }

@@ -143,6 +143,10 @@ pub const KEYS: &[Key] = &[
         "Percent of a month's limit, as `[80, 100]`. When an account reaches one, its platform is told by `usage.threshold`, once a month.",
     ),
     Key::new(
+        "traffic.suspend_at_percent",
+        "Suspend an account when a night finds that it has used so many percent of its month's limit, until the month is over on its panel or the limit is raised. 100 to 1000; 0 = never. A suspension of the platform's stands beside it, and neither lifts the other.",
+    ),
+    Key::new(
         "retention.jobs_months",
         "How long jobs, attempts and events are kept.",
     ),

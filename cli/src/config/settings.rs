@@ -145,6 +145,8 @@ pub struct Stats {
 pub struct Traffic {
     /// Percent of a month's limit that platforms are told of.
     pub thresholds: Vec<u32>,
+    /// Percent of a month's limit at which accounts are suspended; 0 = never.
+    pub suspend_at_percent: u32,
 }
 
 /// How long rows are kept.
@@ -200,6 +202,7 @@ impl Default for Settings {
             },
             traffic: Traffic {
                 thresholds: vec![80, 100],
+                suspend_at_percent: 0,
             },
             retention: Retention {
                 jobs_months: 13,

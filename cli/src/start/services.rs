@@ -83,6 +83,7 @@ pub(crate) async fn scheduler(
             close_day: settings.stats.close_day,
             spread_minutes: settings.stats.spread_minutes,
             thresholds: settings.traffic.thresholds.clone(),
+            suspend_at: Some(settings.traffic.suspend_at_percent).filter(|percent| *percent > 0),
         },
         metrics: super::metrics::recorder(),
         workers_ready,

@@ -188,8 +188,10 @@ pub struct AccountChange {
     pub evidence: Option<serde_json::Value>,
     /// What was remembered before a suspend; `Some(None)` = forget it.
     pub remembered: Option<Option<serde_json::Value>>,
-    /// Who suspended it (`us`, `others`) and why; `Some(None)` = nobody.
+    /// Who suspended it (`us`, `others`, `overuse`) and why; `Some(None)` = nobody.
     pub suspension: Option<Option<(&'static str, String)>>,
+    /// The month whose traffic it is suspended for; `Some(None)` = none.
+    pub overuse: Option<Option<hosting::Month>>,
     /// Frees name and reference without the account having been terminated (a create that was never ours).
     pub forget_name: bool,
 }
@@ -323,6 +325,10 @@ pub(crate) async fn apply(
         update = update
             .col_expr(C::SuspendedBy, Expr::value(by))
             .col_expr(C::SuspendReason, Expr::value(why));
+    }
+    if let Some(overuse) = change.overuse {
+        let month = overuse.map(|month| month.to_string());
+        update = update.col_expr(C::OveruseMonth, Expr::value(month));
     }
     if gone || change.forget_name {
         update = update

@@ -221,6 +221,8 @@ pub(crate) async fn supersede(
         }
         JobKind::Suspend => row.kind == JobKind::Unsuspend.name(),
         JobKind::Unsuspend => row.kind == JobKind::Suspend.name(),
+        JobKind::SuspendOveruse => row.kind == JobKind::LiftOveruse.name(),
+        JobKind::LiftOveruse => row.kind == JobKind::SuspendOveruse.name(),
         _ => false,
     };
     let mut ids: Vec<i64> = rows.iter().filter(overtaken).map(|row| row.id).collect();

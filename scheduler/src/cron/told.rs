@@ -16,7 +16,7 @@ use jobs::{JobSpec, JobState, OPERATOR, new_public_id};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 use serde_json::{Value, json};
 
-use super::{ACTOR, BITE, Cron, DAY_MS, stats_key, zone_of};
+use super::{ACTOR, Cron, DAY_MS, stats_key, zone_of};
 use crate::nights;
 use crate::registry::{AccountFilter, MonthRounds, RegistryError, UsageRow, bytes_of, reached};
 use crate::times::rfc3339;
@@ -63,7 +63,7 @@ impl Cron {
                 continue;
             };
             for month in months {
-                messages += self.tell_of_month(night, month).await?;
+                messages += self.tell_of_month(night, month, now).await?;
             }
             let clock = format!("told:{}", night.server.id);
             self.set_clock(&clock, night.at, now).await?;
@@ -90,8 +90,14 @@ impl Cron {
         Ok(states)
     }
 
-    async fn tell_of_month(&self, night: &Night<'_>, month: Month) -> Result<usize, RegistryError> {
+    async fn tell_of_month(
+        &self,
+        night: &Night<'_>,
+        month: Month,
+        now: i64,
+    ) -> Result<usize, RegistryError> {
         let server = night.server;
+        let runs = nights::date_of(zone_of(server), now).map(nights::month_of) == Some(month);
         let filter = AccountFilter {
             servers: Some(vec![server.id]),
             ..AccountFilter::default()
@@ -107,6 +113,9 @@ impl Cron {
             }
             let crossings = rows.iter().flat_map(|row| self.crossings(row, server));
             new += self.tell(crossings.collect()).await?;
+            if runs {
+                self.police(&rows).await?;
+            }
         }
         let recorded = accounts.into_iter().map(|(platform_id, accounts)| Message {
             platform_id,
@@ -175,27 +184,7 @@ impl Cron {
                     .map(|endpoint| self.delivery(message, endpoint.id))
             })
             .collect();
-        let mut new = 0;
-        for part in jobs.chunks(usize::try_from(BITE).unwrap_or(1)) {
-            let keys = part.iter().map(|job| job.idem_key.as_str());
-            let there: Vec<String> = job::Entity::find()
-                .select_only()
-                .column(job::Column::IdemKey)
-                .filter(job::Column::IdemKey.is_in(keys))
-                .into_tuple()
-                .all(self.store.reader())
-                .await?;
-            let there: BTreeSet<String> = there.into_iter().collect();
-            let missing = part.iter().filter(|job| !there.contains(&job.idem_key));
-            let missing: Vec<NewJob> = missing.cloned().collect();
-            if missing.is_empty() {
-                continue;
-            }
-            let (answers, rings) = self.store.submit(&missing).await?;
-            self.doorbell.ring(&rings).await;
-            new += answers.iter().flatten().filter(|answer| answer.new).count();
-        }
-        Ok(new)
+        Ok(self.submit_missing(&jobs).await?)
     }
 
     fn delivery(&self, message: &Message, endpoint_id: i64) -> NewJob {

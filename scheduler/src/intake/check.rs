@@ -103,6 +103,8 @@ pub(crate) fn uses(kind: JobKind) -> &'static [&'static str] {
         JobKind::VmCreate => &["panel", "password"],
         JobKind::Suspend
         | JobKind::Unsuspend
+        | JobKind::SuspendOveruse
+        | JobKind::LiftOveruse
         | JobKind::Terminate
         | JobKind::LoginUrl
         | JobKind::Unlock

@@ -166,7 +166,9 @@ pub(super) fn spec(
         JobKind::AskSupplier => JobSpec::AskSupplier {
             question: question(more.question)?,
         },
-        JobKind::DeliverWebhook => return Err(Stop::field("kind", "is internal")),
+        JobKind::SuspendOveruse | JobKind::LiftOveruse | JobKind::DeliverWebhook => {
+            return Err(Stop::field("kind", "is internal"));
+        }
     })
 }
 

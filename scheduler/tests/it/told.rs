@@ -18,11 +18,19 @@ const HOUR: i64 = 3_600_000;
 const MB: i64 = 1 << 20;
 
 fn cron(app: &App) -> Cron {
+    strict(app, None)
+}
+
+/// One that suspends at so many percent.
+fn strict(app: &App, suspend_at: Option<u32>) -> Cron {
     Cron::new(
         app.store().clone(),
         Doorbell::local(),
         Arc::clone(&app.ledger.keyring),
-        Retention::default(),
+        Retention {
+            suspend_at,
+            ..Retention::default()
+        },
     )
 }
 
@@ -210,4 +218,118 @@ async fn a_closed_month_and_a_night_that_failed_tell_nothing() {
     clock.tick(at(12, 7)).await.unwrap();
     assert_eq!(messages(&app, "usage.threshold").await.len(), 0);
     assert_eq!(messages(&app, "usage.recorded").await.len(), 1);
+}
+
+/// The jobs of that kind: the account's id, oldest first.
+async fn about(app: &App, kind: jobs::JobKind) -> Vec<i64> {
+    let jobs = of_kind(app, kind).await;
+    jobs.iter().rev().filter_map(|job| job.account_id).collect()
+}
+
+/// Writes down what became of an account.
+async fn is(app: &App, account_id: i64, state: &str, overuse: Option<&str>) {
+    use entity::account;
+    account::Entity::update_many()
+        .col_expr(account::Column::State, Expr::value(state))
+        .col_expr(account::Column::OveruseMonth, Expr::value(overuse))
+        .filter(account::Column::Id.eq(account_id))
+        .exec(app.store().writer_connection())
+        .await
+        .unwrap();
+}
+
+async fn limit_is(app: &App, account_id: i64, limit_mb: i64) {
+    usage_month::Entity::update_many()
+        .col_expr(usage_month::Column::TrafficLimitMb, Expr::value(limit_mb))
+        .filter(usage_month::Column::AccountId.eq(account_id))
+        .exec(app.store().writer_connection())
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn nobody_is_suspended_for_overuse_unless_that_is_asked_for() {
+    let app = app().await;
+    account(&app, "whmcs:1", "over", 500, Some(100)).await;
+    let mut clock = cron(&app);
+    clock.tick(at(11, 6)).await.unwrap();
+    end_night(&app, &read()).await;
+    clock.tick(at(11, 7)).await.unwrap();
+    assert!(about(&app, jobs::JobKind::SuspendOveruse).await.is_empty());
+}
+
+#[tokio::test]
+async fn who_is_over_is_suspended_once_for_each_month_and_limit() {
+    use jobs::JobKind::{LiftOveruse, SuspendOveruse};
+    let app = app().await;
+    account(&app, "whmcs:1", "under", 119, Some(100)).await;
+    let over = account(&app, "whmcs:2", "over", 120, Some(100)).await;
+    account(&app, "whmcs:3", "free", 500, Some(-1)).await;
+    account(&app, "whmcs:4", "unknown", 500, None).await;
+    let unpaid = account(&app, "whmcs:5", "unpaid", 500, Some(100)).await;
+    is(&app, unpaid, "suspended", None).await;
+    let mut clock = strict(&app, Some(120));
+    clock.tick(at(11, 6)).await.unwrap();
+    end_night(&app, &read()).await;
+    clock.tick(at(11, 7)).await.unwrap();
+    assert_eq!(about(&app, SuspendOveruse).await, [over]);
+    let job = &of_kind(&app, SuspendOveruse).await[0];
+    assert_eq!(
+        (job.platform_id, job.reason.as_deref()),
+        (
+            app.platform,
+            Some("the traffic of 2026-03 is used up: 120 MB of 100 MB")
+        )
+    );
+    // Lifted by somebody who has the last word: the next night does not begin again.
+    clock.tick(at(12, 6)).await.unwrap();
+    end_night(&app, &read()).await;
+    clock.tick(at(12, 7)).await.unwrap();
+    assert_eq!(about(&app, SuspendOveruse).await, [over]);
+    // The limit is raised: free. It is used up as well: again.
+    is(&app, over, "suspended", Some("2026-03")).await;
+    limit_is(&app, over, 200).await;
+    clock.tick(at(13, 6)).await.unwrap();
+    end_night(&app, &read()).await;
+    clock.tick(at(13, 7)).await.unwrap();
+    assert_eq!(about(&app, LiftOveruse).await, [over]);
+    is(&app, over, "active", None).await;
+    uses(&app, over, 240).await;
+    clock.tick(at(14, 6)).await.unwrap();
+    end_night(&app, &read()).await;
+    clock.tick(at(14, 7)).await.unwrap();
+    assert_eq!(about(&app, SuspendOveruse).await, [over, over]);
+}
+
+#[tokio::test]
+async fn the_months_turn_and_the_end_of_the_policy_lift_it() {
+    use jobs::JobKind::LiftOveruse;
+    let app = app().await;
+    let march = account(&app, "whmcs:1", "march", 120, Some(100)).await;
+    is(&app, march, "suspended", Some("2026-03")).await;
+    for row in registry::servers(app.store()).await.unwrap() {
+        let zone = |server: &mut entity::server::ActiveModel| {
+            server.time_zone = Set("Pacific/Honolulu".to_owned());
+        };
+        change_server(app.store(), row.id, zone).await;
+    }
+    let mut clock = strict(&app, Some(100));
+    let april = Utc.with_ymd_and_hms(2026, 4, 1, 9, 59, 0).unwrap();
+    let ticked = clock.tick(april.timestamp_millis()).await.unwrap();
+    assert_eq!(ticked.overuse, 0, "it is still March in Honolulu");
+    let april = april.timestamp_millis() + 2 * 60_000;
+    assert_eq!(clock.tick(april).await.unwrap().overuse, 1);
+    assert_eq!(about(&app, LiftOveruse).await, [march]);
+    assert_eq!(clock.tick(april + HOUR).await.unwrap().overuse, 0, "once");
+
+    let other = account(&app, "whmcs:2", "other", 120, Some(100)).await;
+    is(&app, other, "suspended", Some("2026-04")).await;
+    assert_eq!(clock.tick(april + 2 * HOUR).await.unwrap().overuse, 0);
+    let mut clock = cron(&app);
+    assert_eq!(
+        clock.tick(april + 3 * HOUR).await.unwrap().overuse,
+        2,
+        "both"
+    );
+    assert_eq!(about(&app, LiftOveruse).await, [march, march, other]);
 }

@@ -52,8 +52,15 @@ pub(crate) trait Handler: Sync {
 pub(crate) async fn run(attempt: &Attempt<'_>) -> Result<Done, Halt> {
     match attempt.spec() {
         JobSpec::Create(wanted) => drive(&create::Create { wanted }, attempt).await,
-        JobSpec::Suspend => drive(&suspend::Suspend, attempt).await,
-        JobSpec::Unsuspend => drive(&unsuspend::Unsuspend, attempt).await,
+        JobSpec::Suspend => drive(&suspend::Suspend { overuse: None }, attempt).await,
+        JobSpec::SuspendOveruse { month } => {
+            let suspend = suspend::Suspend {
+                overuse: Some(*month),
+            };
+            drive(&suspend, attempt).await
+        }
+        JobSpec::Unsuspend => drive(&unsuspend::Unsuspend { overuse: false }, attempt).await,
+        JobSpec::LiftOveruse => drive(&unsuspend::Unsuspend { overuse: true }, attempt).await,
         JobSpec::Terminate => drive(&terminate::Terminate, attempt).await,
         JobSpec::ChangePackage { package } => {
             drive(&change_package::ChangePackage { package }, attempt).await

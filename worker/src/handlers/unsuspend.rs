@@ -5,11 +5,15 @@ use jobs::{AccountState, OPERATOR};
 use panels::{PanelAccount, Standing};
 use serde_json::Value;
 
+use super::suspend::{OVERUSE, is_noted_as_ours};
 use super::{Handler, Observed, subject};
 use crate::attempt::{Attempt, Done, Halt};
 use crate::verdict::Doubt;
 
-pub(super) struct Unsuspend;
+pub(super) struct Unsuspend {
+    /// What was for its traffic is lifted, and nothing else; else whatever a platform has set.
+    pub(super) overuse: bool,
+}
 
 #[async_trait]
 impl Handler for Unsuspend {
@@ -36,9 +40,24 @@ impl Handler for Unsuspend {
                 ours,
                 reason,
             } => {
-                if *locked || !(is_ours(attempt, *ours)? || is_forced(attempt)) {
+                let is_ours = ours.map_or_else(|| is_noted_as_ours(attempt), Ok)?;
+                let row = attempt.account()?;
+                if self.overuse && !(is_ours && row.suspended_by.as_deref() == Some(OVERUSE)) {
+                    // It stays suspended, for something else.
+                    attempt.note(|change| change.overuse = Some(None));
+                    return Ok(Observed::AlreadySo(Done::already_so()));
+                }
+                // A payment lifts only what we set: the panel's marker says it, or our own record where it keeps none.
+                if *locked || !(is_ours || is_forced(attempt)) {
                     attempt.doubt_is_resolved();
                     return Err(not_ours(attempt, reason.as_deref()));
+                }
+                if let Some(month) = &row.overuse_month
+                    && !self.overuse
+                    && !is_forced(attempt)
+                {
+                    attempt.doubt_is_resolved();
+                    return Err(overused(attempt, month));
                 }
                 Ok(Observed::ToDo(found))
             }
@@ -71,6 +90,7 @@ fn note_active(attempt: &Attempt<'_>, found: &PanelAccount) {
     attempt.note(|change| {
         change.state = Some(AccountState::Active);
         change.suspension = Some(None);
+        change.overuse = Some(None);
         change.remembered = Some(None);
     });
 }
@@ -86,12 +106,6 @@ async fn missing(attempt: &Attempt<'_>) -> Result<Vec<String>, Halt> {
 fn before(attempt: &Attempt<'_>) -> Result<Option<Value>, Halt> {
     let text = attempt.account()?.remembered.as_deref();
     Ok(text.and_then(|text| serde_json::from_str(text).ok()))
-}
-
-/// A payment lifts only what we set: the panel's marker says it, or our own record where it keeps none.
-fn is_ours(attempt: &Attempt<'_>, ours: Option<bool>) -> Result<bool, Halt> {
-    let noted = attempt.account()?.suspended_by.as_deref() == Some("us");
-    Ok(ours.unwrap_or(noted))
 }
 
 /// An operator who says why may lift any suspension.
@@ -113,5 +127,19 @@ fn not_ours(attempt: &Attempt<'_>, reason: Option<&str>) -> Halt {
     Halt::refuse(
         "suspended_by_others",
         "the account was suspended by somebody else and stays so; the hosting provider must lift it",
+    )
+}
+
+/// What the platform has set is lifted; what is for the traffic stays until the month is over, or the limit is
+/// raised.
+fn overused(attempt: &Attempt<'_>, month: &str) -> Halt {
+    let why = format!("the traffic of {month} is used up");
+    attempt.note(|change| change.suspension = Some(Some((OVERUSE, why))));
+    Halt::refuse(
+        "suspended_for_overuse",
+        format!(
+            "the account stays suspended because its traffic of {month} is used up, until the month is over or \
+             its limit is raised; nothing else keeps it suspended any more"
+        ),
     )
 }
