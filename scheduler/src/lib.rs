@@ -11,6 +11,7 @@ mod problem;
 pub mod registry;
 pub mod secrets;
 mod serve;
+mod shapes;
 pub mod times;
 mod token;
 pub mod top_up;

@@ -5,7 +5,9 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use hosting::FieldError;
 use jobs::store::{Refusal, StoreError};
+use serde::Serialize;
 use serde_json::json;
+use utoipa::ToSchema;
 
 /// A problem, safe to show to the client: no internals, no secrets.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -23,6 +25,36 @@ pub struct Problem {
     pub errors: Vec<FieldError>,
     /// When another try makes sense, in seconds.
     pub retry_after: Option<u32>,
+}
+
+/// What is wrong (RFC 9457).
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ProblemDocument<'a> {
+    /// `urn:hostler:problem:` and a stable code.
+    #[serde(rename = "type")]
+    #[schema(pattern = "^urn:hostler:problem:[a-z_]+$")]
+    kind: String,
+    /// What kind of problem it is.
+    title: &'a str,
+    /// The HTTP status.
+    #[schema(minimum = 400, maximum = 599)]
+    status: u16,
+    /// What is wrong with this request, and what would be right.
+    detail: &'a str,
+    /// The fields that are not right.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[schema(value_type = Vec<WrongField>, required = false)]
+    errors: &'a [FieldError],
+}
+
+/// A field that is not right.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only the shape of `FieldError`")]
+pub(crate) struct WrongField {
+    /// Its path in the request, with dots; or the parameter's name.
+    field: String,
+    /// What is wrong and what would be right.
+    message: String,
 }
 
 impl Problem {
@@ -155,16 +187,13 @@ impl Problem {
     /// The document.
     #[must_use]
     pub fn to_json(&self) -> serde_json::Value {
-        let mut document = json!({
-            "type": format!("urn:hostler:problem:{}", self.code),
-            "title": self.title,
-            "status": self.status.as_u16(),
-            "detail": self.detail,
-        });
-        if !self.errors.is_empty() {
-            document["errors"] = json!(self.errors);
-        }
-        document
+        json!(ProblemDocument {
+            kind: format!("urn:hostler:problem:{}", self.code),
+            title: self.title,
+            status: self.status.as_u16(),
+            detail: &self.detail,
+            errors: &self.errors,
+        })
     }
 }
 

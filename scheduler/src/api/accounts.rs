@@ -1,7 +1,7 @@
 //! Accounts over HTTP.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use chrono_tz::Tz;
 use entity::{account, server};
 use hosting::Limits;
@@ -11,13 +11,13 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::auth::Auth;
-use super::extract::Params;
+use super::extract::{Params, Part};
 use super::usage::{month_now, month_of};
 use super::view::AccountRef;
 use crate::caller::{Caller, Scope};
 use crate::registry::MonthState;
 use crate::times::{limit_of, rfc3339};
-use crate::{Problem, registry};
+use crate::{Problem, registry, shapes};
 
 /// An account.
 #[derive(Debug, Serialize, ToSchema)]
@@ -32,7 +32,7 @@ pub(crate) struct AccountView {
     /// The package.
     package: Option<String>,
     /// Limits over its package.
-    #[schema(value_type = Object)]
+    #[schema(value_type = shapes::Limits)]
     limits: Limits,
     /// Whether it has an address of its own.
     dedicated_ip: bool,
@@ -47,10 +47,13 @@ pub(crate) struct AccountView {
     /// In how many nights in a row the panel did not report it; from three on it is rather gone.
     missing_nights: i32,
     /// When Hostler came to know it.
+    #[schema(format = DateTime)]
     created_at: String,
     /// When it changed last.
+    #[schema(format = DateTime)]
     updated_at: String,
     /// When it was terminated.
+    #[schema(format = DateTime)]
     terminated_at: Option<String>,
 }
 
@@ -77,14 +80,17 @@ impl AccountView {
 
 /// One account.
 #[utoipa::path(
-    get, path = "/v1/accounts/{id}", tag = "accounts",
+    get, path = "/v1/accounts/{id}", tag = "accounts", operation_id = "get_account",
     params(("id" = String, Path, description = "The account")),
-    responses((status = 200, body = AccountView), (status = 404, description = "None, or another platform's")),
+    responses(
+        (status = 200, description = "The account", body = AccountView),
+        (status = 404, description = "None, or another platform's"),
+    ),
 )]
 pub(crate) async fn one(
     State(api): State<Api>,
     Auth(caller): Auth,
-    Path(id): Path<String>,
+    Part(id): Part,
 ) -> Result<Json<AccountView>, Problem> {
     caller.need(Scope::Read)?;
     let (row, server) = api.account_by_id(&caller, &id).await?;
@@ -97,8 +103,10 @@ pub(crate) async fn one(
 #[into_params(parameter_in = Query)]
 pub(crate) struct MonthsQuery {
     /// First month, `YYYY-MM`; if not set, a year before the last one.
+    #[param(value_type = Option<shapes::Month>)]
     from: Option<String>,
     /// Last month; if not set, the current one.
+    #[param(value_type = Option<shapes::Month>)]
     to: Option<String>,
 }
 
@@ -120,6 +128,7 @@ pub(crate) struct TrafficView {
 /// An account's month.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct MonthView {
+    #[schema(value_type = shapes::Month)]
     month: String,
     /// `open`; `closing`: over on the panel, not closed yet; `closed`.
     state: &'static str,
@@ -128,7 +137,7 @@ pub(crate) struct MonthView {
     /// What of it operators have added by hand; less than zero: taken away.
     corrected_bytes: i64,
     /// A number or `unlimited`.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<shapes::Limit>)]
     traffic_limit_mb: Option<hosting::Limit>,
     /// How often the panel's counter began again.
     resets: i32,
@@ -139,20 +148,24 @@ pub(crate) struct MonthView {
     /// What came in after the month was closed, not booked.
     late_bytes: i64,
     /// When it was closed.
+    #[schema(format = DateTime)]
     closed_at: Option<String>,
     /// When the last reading was taken.
+    #[schema(format = DateTime)]
     as_of: String,
 }
 
 /// A line of the ledger.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct LedgerView {
+    #[schema(value_type = shapes::Month)]
     month: String,
     /// `delta`, `reset`, `correction`, `reopened`.
     entry: String,
     delta_bytes: i64,
     /// The month's total afterwards.
     total_bytes: i64,
+    #[schema(format = DateTime)]
     booked_at: String,
     /// Who booked it.
     actor: String,
@@ -163,9 +176,11 @@ pub(crate) struct LedgerView {
 /// A figure as the panel reported it.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ReadingView {
+    #[schema(value_type = shapes::Month)]
     month: String,
     traffic_bytes: Option<i64>,
     disk_bytes: Option<i64>,
+    #[schema(format = DateTime)]
     read_at: String,
     /// `drop`, `reset`, `implausible`, `final`, `closed_month`, ...
     flag: Option<String>,
@@ -175,6 +190,7 @@ pub(crate) struct ReadingView {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct DayView {
     /// The panel's date.
+    #[schema(format = Date)]
     date: String,
     traffic_bytes: i64,
     /// `panel`: its own figure of the day; `derived`: what was booked at that day's readings.
@@ -182,19 +198,20 @@ pub(crate) struct DayView {
     /// How many days it covers, this one as the last: more than 1 after nights without a reading.
     span_days: i32,
     /// When the last figure that went into it was read.
+    #[schema(format = DateTime)]
     as_of: String,
 }
 
 /// An account's traffic: months, booked deltas, resets, corrections, readings.
 #[utoipa::path(
-    get, path = "/v1/accounts/{id}/traffic", tag = "usage",
+    get, path = "/v1/accounts/{id}/traffic", tag = "usage", operation_id = "get_account_traffic",
     params(("id" = String, Path, description = "The account"), MonthsQuery),
-    responses((status = 200, body = TrafficView)),
+    responses((status = 200, description = "Its traffic", body = TrafficView)),
 )]
 pub(crate) async fn traffic(
     State(api): State<Api>,
     Auth(caller): Auth,
-    Path(id): Path<String>,
+    Part(id): Part,
     Params(query): Params<MonthsQuery>,
 ) -> Result<Json<TrafficView>, Problem> {
     caller.need(Scope::Traffic)?;

@@ -2,15 +2,17 @@
 
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::header::{CONTENT_TYPE, ORIGIN};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use url::form_urlencoded;
 
 use crate::Problem;
+use crate::intake::NO_NUL;
 
 /// A body of JSON, or a form as JSON. An empty one is `null`.
 pub(crate) struct JsonBody(pub(crate) Value);
@@ -50,11 +52,15 @@ impl<S: Send + Sync> FromRequest<S> for JsonBody {
 impl JsonBody {
     /// The typed body; an empty one is as `{}`.
     pub(crate) fn typed<T: DeserializeOwned>(self) -> Result<T, Problem> {
-        let value = match self.0 {
+        crate::intake::whole(&self.document())
+    }
+
+    /// The document; an empty one is `{}`.
+    pub(crate) fn document(self) -> Value {
+        match self.0 {
             Value::Null => Value::Object(serde_json::Map::new()),
             value => value,
-        };
-        crate::intake::typed(&value)
+        }
     }
 }
 
@@ -86,6 +92,21 @@ fn too_large_or_broken(rejection: BytesRejection) -> Problem {
     }
 }
 
+/// The part of the path that names something.
+pub(crate) struct Part(pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Part {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        match Path::<String>::from_request_parts(parts, state).await {
+            // No database keeps such a name, and one of them takes it for an error.
+            Ok(Path(part)) if !part.contains('\0') => Ok(Self(part)),
+            Ok(_) | Err(_) => Err(Problem::not_found("such path: it is no text")),
+        }
+    }
+}
+
 /// A query; unknown parameters are refused.
 pub(crate) struct Params<T>(pub(crate) T);
 
@@ -93,13 +114,33 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        Query::try_from_uri(&parts.uri)
-            .map(|Query(query)| Self(query))
+        let query = parts.uri.query().unwrap_or_default().as_bytes();
+        for (name, value) in form_urlencoded::parse(query) {
+            if value.contains('\0') {
+                return Err(Problem::field(name, NO_NUL));
+            }
+        }
+        let pairs = serde_urlencoded::Deserializer::new(form_urlencoded::parse(query));
+        serde_path_to_error::deserialize(pairs)
+            .map(Self)
             .map_err(|error| {
-                // The rejection's own text begins with what everybody knows.
-                let text = error.to_string();
-                let why = text.rsplit_once(": ").map_or(text.as_str(), |(_, why)| why);
-                Problem::field("query", why)
+                let path = error.path().to_string();
+                let field = if path == "." { "query" } else { &path };
+                Problem::field(field, plain(&error.inner().to_string()))
             })
+    }
+}
+
+/// What Rust says of text that is no number, in words for others.
+fn plain(message: &str) -> &str {
+    const NO_NUMBER: [&str; 3] = [
+        "invalid digit found in string",
+        "cannot parse integer from empty string",
+        "number too large to fit in target type",
+    ];
+    if NO_NUMBER.contains(&message) {
+        "must be a whole number"
+    } else {
+        message
     }
 }

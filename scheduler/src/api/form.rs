@@ -6,19 +6,10 @@ use serde_json::{Map, Value};
 
 use super::view::JobView;
 use crate::Problem;
+use crate::shapes::WHOLE;
 
 /// Deeper names are nothing that a request knows (`account.limits.disk_mb`).
 const DEEPEST: usize = 3;
-const WHOLE: [&str; 8] = [
-    "kind",
-    "server",
-    "month",
-    "import",
-    "due_at",
-    "reason",
-    "webhook",
-    "idempotency_key",
-];
 
 /// The JSON that a form stands for. `account[username]` and `account.username` are the same; an empty field
 /// is as one that was not sent. Fields of other names are passed over, since such clients send what they like

@@ -3,7 +3,7 @@
 //! Which call repeats which is settled here, by the rule that the modules in `integrations/` follow: while a job is
 //! not over, the same call means that job; afterwards the next call is another intent, under the next key.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use entity::job;
@@ -12,13 +12,13 @@ use jobs::{AccountState, JobKind, JobState};
 use serde_json::{Map, Value};
 
 use super::auth::Auth;
-use super::extract::{JsonBody, Params};
+use super::extract::{JsonBody, Params, Part};
 use super::jobs::Wait;
 use super::view_of::job_view;
 use super::{Api, form, trace_of};
-use crate::Problem;
 use crate::caller::{Caller, Scope};
-use crate::intake::{Accepted, Body, JobRequest, uses};
+use crate::intake::{Accepted, Body, uses};
+use crate::{Problem, shapes};
 
 /// What names an account.
 const NAMES: [&str; 4] = ["id", "reference", "username", "domain"];
@@ -26,21 +26,20 @@ const NAMES: [&str; 4] = ["id", "reference", "username", "domain"];
 /// Puts the job of an intent in, or finds it. Fields that the kind does not use are passed over, an account without
 /// a reference is named by its domain, and a key is made where none is sent.
 #[utoipa::path(
-    post, path = "/v1/forms/{kind}", tag = "jobs",
-    params(("kind" = String, Path, description = "The kind of job"), Wait),
-    request_body(content = JobRequest, content_type = "application/x-www-form-urlencoded"),
+    post, path = "/v1/forms/{kind}", tag = "jobs", operation_id = "submit_form",
+    params(("kind" = shapes::AskedKind, Path, description = "The kind of job"), Wait),
+    request_body(content = shapes::FormOfKind, content_type = "application/x-www-form-urlencoded"),
     responses(
         (status = 202, description = "Taken in: its row is committed", body = String, content_type = "text/plain"),
         (status = 200, description = "The job of the same intent", body = String, content_type = "text/plain"),
         (status = 409, description = "The account is taken"),
-        (status = 422, description = "Not valid; `errors` names the fields"),
         (status = 503, description = "Not taken in, or not known: send it again"),
     ),
 )]
 pub(crate) async fn submit(
     State(api): State<Api>,
     Auth(caller): Auth,
-    Path(kind): Path<String>,
+    Part(kind): Part,
     Params(wait): Params<Wait>,
     headers: HeaderMap,
     JsonBody(json): JsonBody,

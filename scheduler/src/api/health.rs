@@ -13,7 +13,8 @@ use entity::{
 use jobs::Lane;
 use jobs::store::{Store, StoreError};
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect};
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Api;
 use crate::Problem;
@@ -26,9 +27,23 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 const UNREACHABLE: &str = "the database cannot be reached";
 
 /// Whether jobs are taken in and processed.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Readiness {
+    /// Whether all is well.
+    ready: bool,
+    /// What is not.
+    failing: Vec<&'static str>,
+    /// `up` or `down`; without it jobs are found by the timers: slower, not lost.
+    doorbell: &'static str,
+}
+
+/// Whether jobs are taken in and processed.
 #[utoipa::path(
-    get, path = "/readyz", tag = "health", security(()),
-    responses((status = 200, description = "Ready"), (status = 503, description = "Not ready; `failing` says why")),
+    get, path = "/readyz", tag = "health", operation_id = "is_ready", security(()),
+    responses(
+        (status = 200, description = "Ready", body = Readiness),
+        (status = 503, description = "Not ready; `failing` says why", body = Readiness),
+    ),
 )]
 pub(crate) async fn ready(State(api): State<Api>) -> Response {
     let mut failing = Vec::new();
@@ -53,12 +68,11 @@ pub(crate) async fn ready(State(api): State<Api>) -> Response {
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
-    let answer = json!({
-        "ready": failing.is_empty(),
-        "failing": failing,
-        // Without it jobs are found by the timers: slower, not lost.
-        "doorbell": if api.doorbell.is_up() { "up" } else { "down" },
-    });
+    let answer = Readiness {
+        ready: failing.is_empty(),
+        failing,
+        doorbell: if api.doorbell.is_up() { "up" } else { "down" },
+    };
     (status, Json(answer)).into_response()
 }
 
@@ -113,7 +127,10 @@ async fn check_schema(store: &Store) -> Result<(), DbErr> {
 }
 
 /// Metrics in Prometheus' text format.
-#[utoipa::path(get, path = "/metrics", tag = "health", security(()), responses((status = 200, description = "Prometheus' text format")))]
+#[utoipa::path(
+    get, path = "/metrics", tag = "health", operation_id = "get_metrics", security(()),
+    responses((status = 200, description = "Prometheus' text format", body = String, content_type = "text/plain")),
+)]
 pub(crate) async fn metrics(State(api): State<Api>) -> Response {
     let text = api
         .metrics
@@ -139,7 +156,18 @@ pub(crate) async fn no_such_method() -> Response {
     .into_response()
 }
 
+/// The process answers.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Alive {
+    /// Always true.
+    alive: bool,
+}
+
 /// Nothing but a word: the process answers.
-pub(crate) async fn alive() -> Json<Value> {
-    Json(json!({"alive": true}))
+#[utoipa::path(
+    get, path = "/healthz", tag = "health", operation_id = "is_alive", security(()),
+    responses((status = 200, description = "It answers", body = Alive)),
+)]
+pub(crate) async fn alive() -> Json<Alive> {
+    Json(Alive { alive: true })
 }

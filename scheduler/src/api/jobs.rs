@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use entity::job;
@@ -12,13 +12,14 @@ use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use super::auth::Auth;
-use super::extract::{JsonBody, Params};
+use super::extract::{JsonBody, Params, Part};
 use super::view::JobView;
 use super::view_of::{job_view, job_views};
 use super::{Api, form, trace_of};
-use crate::Problem;
 use crate::caller::Scope;
 use crate::intake::{Body, JobRequest};
+use crate::problem::ProblemDocument;
+use crate::{Problem, shapes};
 
 /// Longest `wait`, in seconds.
 const LONGEST_WAIT: u64 = 60;
@@ -51,14 +52,22 @@ impl Wait {
 
 /// Puts a job in.
 #[utoipa::path(
-    post, path = "/v1/jobs", tag = "jobs",
-    params(Wait, ("Idempotency-Key" = Option<String>, Header, description = "Required for changing kinds, here or in the body; unique in the platform, case-sensitive")),
-    request_body = JobRequest,
+    post, path = "/v1/jobs", tag = "jobs", operation_id = "submit_job",
+    params(Wait, ("Idempotency-Key" = Option<shapes::Key>, Header, description = "Required for changing kinds, here or in the body; unique in the platform, case-sensitive")),
+    request_body(content(
+        (JobRequest = "application/json", example = json!({
+            "kind": "create", "server": "web1", "idempotency_key": "order-42", "account": {
+                "reference": "whmcs:42", "username": "acme", "domain": "acme.example.com",
+                "email": "owner@example.com", "package": "gold", "limits": {"disk_mb": 2000}},
+        })),
+        (shapes::JobForm = "application/x-www-form-urlencoded"),
+    )),
     responses(
-        (status = 202, description = "Taken in: its row is committed", body = JobView),
-        (status = 200, description = "The same request was taken in earlier: that job", body = JobView),
+        (status = 202, description = "Taken in: its row is committed", headers(("Location", description = "The job's path")),
+            content((JobView = "application/json"), (String = "text/plain"))),
+        (status = 200, description = "The same request was taken in earlier: that job", headers(("Location", description = "The job's path")),
+            content((JobView = "application/json"), (String = "text/plain"))),
         (status = 409, description = "The key was used for another request, or the account is taken"),
-        (status = 422, description = "Not valid; `errors` names the fields"),
         (status = 503, description = "Not taken in, or not known: send it again with the same key"),
     ),
 )]
@@ -106,7 +115,7 @@ fn said(status: StatusCode, headers: &HeaderMap, view: &JobView) -> Response {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Batch {
     /// 1 to 1,000 requests.
-    #[schema(value_type = Vec<JobRequest>)]
+    #[schema(value_type = Vec<JobRequest>, min_items = 1, max_items = 1000)]
     jobs: Vec<Value>,
 }
 
@@ -127,14 +136,17 @@ pub(crate) struct BatchItem {
     job: Option<JobView>,
     /// The problem.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<ProblemDocument>)]
     problem: Option<Value>,
 }
 
 /// Puts up to 1,000 jobs in, those that are right in one transaction.
 #[utoipa::path(
-    post, path = "/v1/jobs/batch", tag = "jobs",
-    request_body = Batch,
+    post, path = "/v1/jobs/batch", tag = "jobs", operation_id = "submit_jobs",
+    request_body(content = Batch, example = json!({"jobs": [
+        {"kind": "suspend", "account": {"reference": "whmcs:42"}, "idempotency_key": "bill-51"},
+        {"kind": "unsuspend", "account": {"reference": "whmcs:42"}, "idempotency_key": "bill-52"},
+    ]})),
     responses((status = 200, description = "One answer for each request", body = BatchAnswer)),
 )]
 pub(crate) async fn submit_batch(
@@ -143,10 +155,8 @@ pub(crate) async fn submit_batch(
     headers: HeaderMap,
     body: JsonBody,
 ) -> Result<Json<BatchAnswer>, Problem> {
-    let requests = match body.0 {
-        Value::Array(requests) => requests,
-        _ => body.typed::<Batch>()?.jobs,
-    };
+    // A NUL in one request is that one's problem.
+    let requests = crate::intake::typed::<Batch>(&body.document())?.jobs;
     if requests.is_empty() || requests.len() > MOST_OF_BATCH {
         return Err(Problem::field("jobs", "must be 1 to 1000 requests"));
     }
@@ -186,14 +196,17 @@ pub(crate) async fn submit_batch(
 
 /// One job.
 #[utoipa::path(
-    get, path = "/v1/jobs/{id}", tag = "jobs",
+    get, path = "/v1/jobs/{id}", tag = "jobs", operation_id = "get_job",
     params(("id" = String, Path, description = "The job"), Wait),
-    responses((status = 200, body = JobView), (status = 404, description = "None, or another platform's")),
+    responses(
+        (status = 200, description = "The job", content((JobView = "application/json"), (String = "text/plain"))),
+        (status = 404, description = "None, or another platform's"),
+    ),
 )]
 pub(crate) async fn one(
     State(api): State<Api>,
     Auth(caller): Auth,
-    Path(id): Path<String>,
+    Part(id): Part,
     Params(wait): Params<Wait>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
@@ -211,20 +224,25 @@ pub(crate) async fn one(
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListQuery {
     /// Only in these states (separated by commas).
+    #[param(value_type = Option<shapes::JobStates>)]
     pub(crate) state: Option<String>,
     /// Only of this kind.
+    #[param(value_type = Option<shapes::Kind>)]
     pub(crate) kind: Option<String>,
     /// Only of this server.
+    #[param(example = "web1")]
     pub(crate) server: Option<String>,
     /// Only of this account: its id, or the platform's reference.
     pub(crate) account: Option<String>,
     /// Only accepted at or after this time (RFC 3339).
+    #[param(value_type = Option<shapes::Time>)]
     pub(crate) since: Option<String>,
     /// Only with this idempotency key.
     pub(crate) idempotency_key: Option<String>,
     /// Only with this error or hold code.
     pub(crate) error_code: Option<String>,
-    /// Jobs on a page, 1 to 200.
+    /// Jobs on a page, 1 to 200; 50 if not set.
+    #[param(minimum = 1, maximum = 200)]
     pub(crate) limit: Option<u64>,
     /// `next_cursor` of the page before.
     pub(crate) cursor: Option<String>,
@@ -241,8 +259,11 @@ pub(crate) struct JobPage {
 
 /// Jobs, newest first.
 #[utoipa::path(
-    get, path = "/v1/jobs", tag = "jobs", params(ListQuery),
-    responses((status = 200, body = JobPage)),
+    get, path = "/v1/jobs", tag = "jobs", operation_id = "list_jobs", params(ListQuery),
+    responses(
+        (status = 200, description = "A page of jobs", body = JobPage),
+        (status = 404, description = "No such server"),
+    ),
 )]
 pub(crate) async fn list(
     State(api): State<Api>,

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod auth;
+mod document;
 mod export;
 mod extract;
 mod form;
@@ -11,6 +12,7 @@ mod jobs;
 mod limits;
 mod lookup;
 mod operate;
+mod rules;
 mod secret;
 mod servers;
 mod usage;
@@ -24,22 +26,21 @@ use ::jobs::new_public_id;
 use ::jobs::queue::Doorbell;
 use ::jobs::seal::Keyring;
 use ::jobs::store::Store;
+use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Json, Router};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::Semaphore;
-use utoipa::OpenApi;
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 
 use crate::Problem;
 use crate::intake::Intake;
 use crate::registry::RegistryError;
 use crate::serve::ReadyProbe;
 use crate::wait::Waiters;
+pub use document::document;
 use limits::Limits;
 pub use view::{AccountRef, AttemptView, ErrorView, EventView, JobView, OperatorView, WaitingView};
 pub use view_of::{job_view, job_views};
@@ -151,7 +152,7 @@ impl Api {
             .route("/healthz", get(health::alive))
             .route("/readyz", get(health::ready))
             .route("/metrics", get(health::metrics))
-            .route("/openapi.json", get(|| async { Json(document()) }))
+            .route("/openapi.json", get(document::describe))
             .fallback(health::no_such_path)
             .method_not_allowed_fallback(health::no_such_method);
         routes
@@ -241,61 +242,4 @@ pub(crate) fn registry_problem(error: RegistryError) -> Problem {
             )
         }
     }
-}
-
-#[derive(OpenApi)]
-#[openapi(
-    info(
-        title = "Hostler",
-        description = "Jobs between billing platforms and hosting panels. Errors are RFC 9457 problem documents."
-    ),
-    paths(
-        jobs::submit,
-        jobs::submit_batch,
-        forms::submit,
-        jobs::one,
-        jobs::list,
-        operate::replay_one,
-        operate::cancel_one,
-        operate::replay_many,
-        operate::cancel_many,
-        secret::read,
-        secret::acknowledge,
-        servers::list,
-        servers::one,
-        servers::packages,
-        servers::accounts,
-        servers::usage,
-        accounts::one,
-        accounts::traffic,
-        usage::month,
-        health::ready,
-        health::metrics,
-    ),
-    security(("token" = []), ("basic" = []))
-)]
-struct Document;
-
-/// The OpenAPI 3.1 document.
-#[must_use]
-pub fn document() -> utoipa::openapi::OpenApi {
-    let mut document = Document::openapi();
-    let components = document.components.get_or_insert_with(Default::default);
-    let scheme = |scheme, about: &str| {
-        SecurityScheme::Http(
-            HttpBuilder::new()
-                .scheme(scheme)
-                .description(Some(about))
-                .build(),
-        )
-    };
-    components.add_security_scheme(
-        "token",
-        scheme(HttpAuthScheme::Bearer, "A token of a billing platform"),
-    );
-    components.add_security_scheme(
-        "basic",
-        scheme(HttpAuthScheme::Basic, "The same token as password"),
-    );
-    document
 }

@@ -1,27 +1,28 @@
 //! Replay and cancel over HTTP.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use jobs::store::JobFilter;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Api;
 use super::auth::Auth;
-use super::extract::JsonBody;
+use super::extract::{JsonBody, Part};
 use super::jobs::ListQuery;
 use super::view::JobView;
 use super::view_of::job_view;
-use crate::Problem;
 use crate::caller::{Caller, Scope};
 use crate::operate::{Action, act, found, may_act_on, would};
+use crate::{Problem, shapes};
 
 /// Why one job is replayed or cancelled.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct OneRequest {
-    /// Why, for the history.
+    /// Why, for the history. Without control characters.
     #[serde(default)]
+    #[schema(max_length = 500)]
     reason: Option<String>,
     /// Replay: also if a newer job has overtaken it; needs the scope `operate`.
     #[serde(default)]
@@ -30,15 +31,18 @@ pub(crate) struct OneRequest {
 
 /// Replays one job: the same row is re-opened.
 #[utoipa::path(
-    post, path = "/v1/jobs/{id}/replay", tag = "operate",
+    post, path = "/v1/jobs/{id}/replay", tag = "operate", operation_id = "replay_job",
     params(("id" = String, Path, description = "The job")),
     request_body = Option<OneRequest>,
-    responses((status = 200, body = JobView), (status = 409, description = "Refused, with the reason")),
+    responses(
+        (status = 200, description = "The job as it is now", body = JobView),
+        (status = 409, description = "Refused, with the reason"),
+    ),
 )]
 pub(crate) async fn replay_one(
     State(api): State<Api>,
     Auth(caller): Auth,
-    Path(id): Path<String>,
+    Part(id): Part,
     body: JsonBody,
 ) -> Result<Json<JobView>, Problem> {
     let request: OneRequest = body.typed()?;
@@ -51,15 +55,18 @@ pub(crate) async fn replay_one(
 
 /// Cancels one job that is not running.
 #[utoipa::path(
-    post, path = "/v1/jobs/{id}/cancel", tag = "operate",
+    post, path = "/v1/jobs/{id}/cancel", tag = "operate", operation_id = "cancel_job",
     params(("id" = String, Path, description = "The job")),
     request_body = Option<OneRequest>,
-    responses((status = 200, body = JobView), (status = 409, description = "Refused, with the reason")),
+    responses(
+        (status = 200, description = "The job as it is now", body = JobView),
+        (status = 409, description = "Refused, with the reason"),
+    ),
 )]
 pub(crate) async fn cancel_one(
     State(api): State<Api>,
     Auth(caller): Auth,
-    Path(id): Path<String>,
+    Part(id): Part,
     body: JsonBody,
 ) -> Result<Json<JobView>, Problem> {
     let request: OneRequest = body.typed()?;
@@ -109,8 +116,9 @@ pub(crate) struct ManyRequest {
     /// Replay: also those that a newer job has overtaken; needs the scope `operate`.
     #[serde(default)]
     force: bool,
-    /// Why, for the history.
+    /// Why, for the history. Without control characters.
     #[serde(default)]
+    #[schema(max_length = 500)]
     reason: Option<String>,
 }
 
@@ -120,9 +128,11 @@ pub(crate) struct ManyRequest {
 pub(crate) struct FilterRequest {
     /// States, separated by commas. Replay: `held,failed` if not set; cancel: `queued,retrying`.
     #[serde(default)]
+    #[schema(value_type = Option<shapes::JobStates>)]
     state: Option<String>,
     /// Kind.
     #[serde(default)]
+    #[schema(value_type = Option<shapes::Kind>)]
     kind: Option<String>,
     /// Server's name.
     #[serde(default)]
@@ -132,6 +142,7 @@ pub(crate) struct FilterRequest {
     account: Option<String>,
     /// Accepted at or after (RFC 3339).
     #[serde(default)]
+    #[schema(value_type = Option<shapes::Time>)]
     since: Option<String>,
     /// Error or hold code.
     #[serde(default)]
@@ -162,9 +173,12 @@ pub(crate) struct RefusedJob {
 
 /// Replays all jobs that a filter finds.
 #[utoipa::path(
-    post, path = "/v1/jobs/replay", tag = "operate",
+    post, path = "/v1/jobs/replay", tag = "operate", operation_id = "replay_jobs",
     request_body = ManyRequest,
-    responses((status = 200, body = ManyAnswer)),
+    responses(
+        (status = 200, description = "What was done, or would be", body = ManyAnswer),
+        (status = 404, description = "No such server"),
+    ),
 )]
 pub(crate) async fn replay_many(
     State(api): State<Api>,
@@ -181,9 +195,12 @@ pub(crate) async fn replay_many(
 
 /// Cancels all jobs that a filter finds.
 #[utoipa::path(
-    post, path = "/v1/jobs/cancel", tag = "operate",
+    post, path = "/v1/jobs/cancel", tag = "operate", operation_id = "cancel_jobs",
     request_body = ManyRequest,
-    responses((status = 200, body = ManyAnswer)),
+    responses(
+        (status = 200, description = "What was done, or would be", body = ManyAnswer),
+        (status = 404, description = "No such server"),
+    ),
 )]
 pub(crate) async fn cancel_many(
     State(api): State<Api>,

@@ -1,23 +1,23 @@
 //! A job's secret over HTTP.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use jobs::store::Purpose;
 use secrecy::ExposeSecret;
 use serde::Serialize;
-use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::Api;
 use super::auth::Auth;
-use super::extract::JsonBody;
+use super::extract::{JsonBody, Part};
 use crate::times::rfc3339;
-use crate::{Problem, secrets};
+use crate::{Problem, secrets, shapes};
 
 /// A generated password or a login link. It has no `Debug`: it is a secret.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct SecretView {
-    /// `password` or `login_link`.
+    /// What it is.
+    #[schema(value_type = shapes::SecretPurpose)]
     purpose: &'static str,
     /// The account's login name.
     username: Option<String>,
@@ -28,15 +28,16 @@ pub(crate) struct SecretView {
     #[serde(skip_serializing_if = "Option::is_none")]
     login_url: Option<String>,
     /// Until when it can be asked for again.
+    #[schema(format = DateTime)]
     expires_at: Option<String>,
 }
 
 /// Reads a job's secret. The same token may ask again until it acknowledges; every read is audited.
 #[utoipa::path(
-    post, path = "/v1/jobs/{id}/secret", tag = "secrets",
+    post, path = "/v1/jobs/{id}/secret", tag = "secrets", operation_id = "read_secret",
     params(("id" = String, Path, description = "The job")),
     responses(
-        (status = 200, body = SecretView),
+        (status = 200, description = "The secret", body = SecretView),
         (status = 403, description = "Another token asked for the job"),
         (status = 409, description = "The job has not succeeded"),
         (status = 410, description = "Acknowledged, or a day old"),
@@ -45,7 +46,7 @@ pub(crate) struct SecretView {
 pub(crate) async fn read(
     State(api): State<Api>,
     Auth(caller): Auth,
-    Path(id): Path<String>,
+    Part(id): Part,
     _: JsonBody,
 ) -> Result<Json<SecretView>, Problem> {
     let row = api.job_of(&caller, &id).await?;
@@ -66,19 +67,30 @@ pub(crate) async fn read(
     }))
 }
 
-/// Wipes a job's secret: the client has it.
+/// A secret is wiped.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Acknowledged {
+    /// Always true.
+    acknowledged: bool,
+}
+
+/// Wipes a job's secret: the client has it. Twice is as once.
 #[utoipa::path(
-    post, path = "/v1/jobs/{id}/secret/ack", tag = "secrets",
+    post, path = "/v1/jobs/{id}/secret/ack", tag = "secrets", operation_id = "acknowledge_secret",
     params(("id" = String, Path, description = "The job")),
-    responses((status = 200, description = "Wiped")),
+    responses(
+        (status = 200, description = "Wiped", body = Acknowledged),
+        (status = 403, description = "Another token asked for the job"),
+        (status = 409, description = "The job has not succeeded"),
+    ),
 )]
 pub(crate) async fn acknowledge(
     State(api): State<Api>,
     Auth(caller): Auth,
-    Path(id): Path<String>,
+    Part(id): Part,
     _: JsonBody,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Acknowledged>, Problem> {
     let row = api.job_of(&caller, &id).await?;
     secrets::acknowledge(&api.store, &caller, &row).await?;
-    Ok(Json(json!({"acknowledged": true})))
+    Ok(Json(Acknowledged { acknowledged: true }))
 }

@@ -1,7 +1,7 @@
 //! Servers over HTTP.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use entity::server;
 use hosting::{PanelRules, Reference};
 use jobs::store::Selector;
@@ -11,13 +11,14 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::accounts::AccountView;
 use super::auth::Auth;
-use super::extract::Params;
+use super::extract::{Params, Part};
 use super::jobs::page_size;
+use super::rules::{PackageView, RulesView};
 use super::{Api, registry_problem};
-use crate::Problem;
 use crate::caller::{Caller, Scope};
 use crate::registry::{self, AccountFilter, ServerUsage};
 use crate::times::rfc3339;
+use crate::{Problem, shapes};
 
 /// A server.
 #[derive(Debug, Serialize, ToSchema)]
@@ -30,16 +31,19 @@ pub(crate) struct ServerView {
     host_name: Option<String>,
     /// The panel's time zone: its traffic months are in it.
     time_zone: String,
-    /// `open`, `paused`, `maintenance`, `auth_hold`, `breaker_open`, `cooling_down`.
+    /// Why jobs do not start there now, if so.
+    #[schema(value_type = shapes::ServerState)]
     state: &'static str,
     /// Until when, where that is known.
+    #[schema(format = DateTime)]
     until: Option<String>,
     /// The panel's version.
     version: Option<String>,
     /// When it was checked last.
+    #[schema(format = DateTime)]
     checked_at: Option<String>,
     /// What its panel takes: kinds, names, passwords, limits, fields of `account.panel`.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Option<RulesView>)]
     rules: Option<PanelRules>,
     /// For operators.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -144,7 +148,10 @@ pub(crate) struct ServerList {
 }
 
 /// The servers that the token may touch, by name.
-#[utoipa::path(get, path = "/v1/servers", tag = "servers", responses((status = 200, body = ServerList)))]
+#[utoipa::path(
+    get, path = "/v1/servers", tag = "servers", operation_id = "list_servers",
+    responses((status = 200, description = "Those servers", body = ServerList)),
+)]
 pub(crate) async fn list(
     State(api): State<Api>,
     Auth(caller): Auth,
@@ -164,14 +171,17 @@ pub(crate) async fn list(
 
 /// One server.
 #[utoipa::path(
-    get, path = "/v1/servers/{name}", tag = "servers",
-    params(("name" = String, Path, description = "The server")),
-    responses((status = 200, body = ServerView), (status = 404, description = "None, or not this token's")),
+    get, path = "/v1/servers/{name}", tag = "servers", operation_id = "get_server",
+    params(("name" = String, Path, description = "The server", example = "web1")),
+    responses(
+        (status = 200, description = "The server", body = ServerView),
+        (status = 404, description = "None, or not this token's"),
+    ),
 )]
 pub(crate) async fn one(
     State(api): State<Api>,
     Auth(caller): Auth,
-    Path(name): Path<String>,
+    Part(name): Part,
 ) -> Result<Json<ServerView>, Problem> {
     caller.need(Scope::Read)?;
     let row = api.server_of(&caller, &name).await?;
@@ -182,23 +192,24 @@ pub(crate) async fn one(
 /// A server's packages.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct PackageList {
-    /// Each with its name and limits.
-    #[schema(value_type = Vec<Object>)]
+    /// By name.
+    #[schema(value_type = Vec<PackageView>)]
     items: Vec<Value>,
     /// When they were read; null = never, run `get_server_config`.
+    #[schema(format = DateTime)]
     as_of: Option<String>,
 }
 
 /// A server's packages as `get_server_config` read them last.
 #[utoipa::path(
-    get, path = "/v1/servers/{name}/packages", tag = "servers",
-    params(("name" = String, Path, description = "The server")),
-    responses((status = 200, body = PackageList)),
+    get, path = "/v1/servers/{name}/packages", tag = "servers", operation_id = "list_packages",
+    params(("name" = String, Path, description = "The server", example = "web1")),
+    responses((status = 200, description = "Its packages", body = PackageList)),
 )]
 pub(crate) async fn packages(
     State(api): State<Api>,
     Auth(caller): Auth,
-    Path(name): Path<String>,
+    Part(name): Part,
 ) -> Result<Json<PackageList>, Problem> {
     caller.need(Scope::Read)?;
     let row = api.server_of(&caller, &name).await?;
@@ -225,8 +236,10 @@ pub(crate) async fn packages(
 #[into_params(parameter_in = Query)]
 pub(crate) struct AccountsQuery {
     /// Only in this state.
+    #[param(value_type = Option<shapes::AccountState>)]
     state: Option<String>,
-    /// Accounts on a page, 1 to 200.
+    /// Accounts on a page, 1 to 200; 50 if not set.
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<u64>,
     /// `next_cursor` of the page before.
     cursor: Option<String>,
@@ -243,14 +256,14 @@ pub(crate) struct AccountList {
 
 /// The platform's accounts on a server.
 #[utoipa::path(
-    get, path = "/v1/servers/{name}/accounts", tag = "servers",
-    params(("name" = String, Path, description = "The server"), AccountsQuery),
-    responses((status = 200, body = AccountList)),
+    get, path = "/v1/servers/{name}/accounts", tag = "servers", operation_id = "list_accounts",
+    params(("name" = String, Path, description = "The server", example = "web1"), AccountsQuery),
+    responses((status = 200, description = "A page of accounts", body = AccountList)),
 )]
 pub(crate) async fn accounts(
     State(api): State<Api>,
     Auth(caller): Auth,
-    Path(name): Path<String>,
+    Part(name): Part,
     Params(query): Params<AccountsQuery>,
 ) -> Result<Json<AccountList>, Problem> {
     caller.need(Scope::Read)?;
@@ -300,6 +313,7 @@ pub(crate) async fn accounts(
 #[into_params(parameter_in = Query)]
 pub(crate) struct UsageQuery {
     /// `YYYY-MM`; if not set, the current one in the panel's time zone.
+    #[param(value_type = Option<shapes::Month>)]
     month: Option<String>,
     /// Only of the live account with this reference.
     reference: Option<String>,
@@ -307,14 +321,14 @@ pub(crate) struct UsageQuery {
 
 /// The month's use of all the platform's accounts on a server, in one call.
 #[utoipa::path(
-    get, path = "/v1/servers/{name}/usage", tag = "usage",
-    params(("name" = String, Path, description = "The server"), UsageQuery),
-    responses((status = 200, body = Vec<ServerUsage>)),
+    get, path = "/v1/servers/{name}/usage", tag = "usage", operation_id = "get_server_usage",
+    params(("name" = String, Path, description = "The server", example = "web1"), UsageQuery),
+    responses((status = 200, description = "One for each account", body = Vec<ServerUsage>)),
 )]
 pub(crate) async fn usage(
     State(api): State<Api>,
     Auth(caller): Auth,
-    Path(name): Path<String>,
+    Part(name): Part,
     Params(query): Params<UsageQuery>,
 ) -> Result<Json<Vec<ServerUsage>>, Problem> {
     caller.need(Scope::Traffic)?;

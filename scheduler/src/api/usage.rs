@@ -13,9 +13,9 @@ use utoipa::{IntoParams, ToSchema};
 use super::Api;
 use super::auth::Auth;
 use super::extract::Params;
-use crate::Problem;
 use crate::caller::Scope;
 use crate::registry::{AccountFilter, AccountMonth, Layout};
+use crate::{Problem, shapes};
 
 /// Which month, and how it is written.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -23,8 +23,10 @@ use crate::registry::{AccountFilter, AccountMonth, Layout};
 #[into_params(parameter_in = Query)]
 pub(crate) struct ExportQuery {
     /// `YYYY-MM`; if not set, the current one (UTC).
+    #[param(value_type = Option<shapes::Month>)]
     month: Option<String>,
     /// `json` (the usual), `ndjson` (a JSON object for each line) or `csv`.
+    #[param(value_type = Option<shapes::ExportFormat>)]
     format: Option<String>,
 }
 
@@ -32,6 +34,7 @@ pub(crate) struct ExportQuery {
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "only the shape of what is sent piece by piece")]
 pub(crate) struct MonthUsage {
+    #[schema(value_type = shapes::Month)]
     month: String,
     /// By account.
     items: Vec<AccountMonth>,
@@ -39,8 +42,15 @@ pub(crate) struct MonthUsage {
 
 /// Every account's traffic and overage of a month.
 #[utoipa::path(
-    get, path = "/v1/usage", tag = "usage", params(ExportQuery),
-    responses((status = 200, body = MonthUsage, description = "JSON, NDJSON or CSV; a body that is cut off is not complete")),
+    get, path = "/v1/usage", tag = "usage", operation_id = "get_usage", params(ExportQuery),
+    responses((
+        status = 200, description = "By account; a body that is cut off is not complete",
+        content(
+            (MonthUsage = "application/json"),
+            (String = "application/x-ndjson"),
+            (String = "text/csv"),
+        ),
+    )),
 )]
 pub(crate) async fn month(
     State(api): State<Api>,

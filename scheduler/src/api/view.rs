@@ -5,6 +5,8 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::shapes;
+
 /// A job.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct JobView {
@@ -12,8 +14,10 @@ pub struct JobView {
     #[schema(example = "01KAM2Q3W8Z6D0Y4T5N7B9C1EF")]
     pub id: String,
     /// Its kind.
+    #[schema(value_type = shapes::Kind)]
     pub kind: String,
-    /// `queued`, `running`, `retrying`, `held`, `succeeded`, `failed`, `cancelled`.
+    /// Where it is.
+    #[schema(value_type = shapes::JobState)]
     pub state: String,
     /// Its server's name.
     pub server: Option<String>,
@@ -24,14 +28,18 @@ pub struct JobView {
     /// How often at most, counting only attempts that use a try.
     pub max_attempts: i32,
     /// Not before.
+    #[schema(format = DateTime)]
     pub due_at: String,
     /// What it waits for, computed now.
     pub waiting_for: Option<WaitingView>,
     /// When it was accepted.
+    #[schema(format = DateTime)]
     pub created_at: String,
     /// When its last attempt began.
+    #[schema(format = DateTime)]
     pub started_at: Option<String>,
     /// When it came to its end.
+    #[schema(format = DateTime)]
     pub finished_at: Option<String>,
     /// What it brought.
     #[schema(value_type = Option<Object>)]
@@ -64,7 +72,8 @@ pub struct AccountRef {
     pub username: String,
     /// The main domain.
     pub domain: Option<String>,
-    /// `requested`, `importing`, `provisioning`, `active`, `suspended`, `terminated`, `failed`, `conflict`.
+    /// Where it is.
+    #[schema(value_type = shapes::AccountState)]
     pub state: String,
 }
 
@@ -91,6 +100,7 @@ pub struct WaitingView {
     pub job_id: Option<String>,
     /// Until when, where that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
     pub until: Option<String>,
 }
 
@@ -110,17 +120,22 @@ pub struct ErrorView {
 pub struct AttemptView {
     /// Its ordinal.
     pub attempt: i32,
-    /// `succeeded`, `already_so`, `retry`, `later`, `throttled`, `look_again`, `held`, `failed`, `lost`.
+    /// `succeeded`, `already_so`, `retry`, `later`, `look_again`, `held`, `failed`, `returned`,
+    /// `died`.
     pub outcome: String,
     /// When it began.
+    #[schema(format = DateTime)]
     pub started_at: String,
     /// When a changing request may have left.
+    #[schema(format = DateTime)]
     pub sent_at: Option<String>,
     /// When it ended.
+    #[schema(format = DateTime)]
     pub finished_at: String,
     /// What went wrong.
     pub error: Option<ErrorView>,
     /// When the next one is due.
+    #[schema(format = DateTime)]
     pub next_due_at: Option<String>,
     /// For operators: the worker.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -143,6 +158,7 @@ pub struct OperatorView {
     /// The worker that has it.
     pub worker: Option<String>,
     /// Since when it is unknown whether a change took effect.
+    #[schema(format = DateTime)]
     pub in_doubt_since: Option<String>,
     /// What people and duties did to it, oldest first.
     pub events: Vec<EventView>,
@@ -152,6 +168,7 @@ pub struct OperatorView {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct EventView {
     /// When.
+    #[schema(format = DateTime)]
     pub at: String,
     /// Who.
     pub actor: String,

@@ -25,8 +25,8 @@ use crate::caller::Caller;
 use crate::discreet::Unsaid;
 pub(crate) use check::uses;
 use check::{Checked, Checker, Stop};
-pub(crate) use request::typed;
 pub use request::{AccountRequest, JobRequest, Password};
+pub(crate) use request::{NO_NUL, typed, whole};
 use servers::Servers;
 
 /// Longest idempotency key, in characters.

@@ -8,19 +8,23 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::Problem;
 use crate::discreet::Unsaid;
+use crate::{Problem, shapes};
+
+/// Said of a text with a NUL character.
+pub(crate) const NO_NUL: &str = "must not hold a NUL character";
+
+const NO_OBJECT: &str = "must be an object";
+/// The fields of bodies that are objects.
+const OBJECTS: [&str; 2] = ["account", "filter"];
 
 /// A request for a job. Which fields a kind takes is in the table of kinds; one that a kind does not
 /// use is refused.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct JobRequest {
-    /// The kind: `create`, `suspend`, `unsuspend`, `terminate`, `change_package`, `change_limits`,
-    /// `change_password`, `login_url`, `get_stats`, `get_server_config`, `check_connection`,
-    /// `list_accounts`, `unlock`, `move`, `vm_list`, `vm_get`, `vm_create`, `vm_start`, `vm_stop`,
-    /// `vm_reboot`, `vm_rescue`, `vm_unrescue`, `vm_rebuild`, `ask_supplier`.
-    #[schema(example = "create")]
+    /// What is to be done.
+    #[schema(value_type = shapes::AskedKind, example = "create")]
     pub kind: String,
     /// The server's name.
     #[serde(default)]
@@ -31,6 +35,7 @@ pub struct JobRequest {
     pub account: Option<AccountRequest>,
     /// `get_stats`: the month in the panel's time zone, `YYYY-MM`.
     #[serde(default)]
+    #[schema(value_type = Option<shapes::Month>)]
     pub month: Option<String>,
     /// `list_accounts`: whether unknown accounts are taken over.
     #[serde(default)]
@@ -38,11 +43,13 @@ pub struct JobRequest {
     /// `ask_supplier`: `balance`, `invoices`, `services`, `dns_zones`, `tickets` or `contacts`.
     #[serde(default)]
     pub question: Option<String>,
-    /// Not before (RFC 3339).
+    /// Not before (RFC 3339), within 400 days.
     #[serde(default)]
+    #[schema(value_type = Option<shapes::Time>)]
     pub due_at: Option<String>,
-    /// Why; shown to operators, and to the panel on suspend.
+    /// Why; shown to operators, and to the panel on suspend. Without control characters.
     #[serde(default)]
+    #[schema(max_length = 500)]
     pub reason: Option<String>,
     /// Name of the webhook endpoint to tell.
     #[serde(default)]
@@ -50,6 +57,7 @@ pub struct JobRequest {
     pub webhook: Option<String>,
     /// The idempotency key, for clients that cannot send the header.
     #[serde(default)]
+    #[schema(value_type = Option<shapes::Key>)]
     pub idempotency_key: Option<String>,
 }
 
@@ -85,7 +93,7 @@ pub struct AccountRequest {
     pub password: Option<Password>,
     /// Limits by name: a whole number or `unlimited`.
     #[serde(default)]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<shapes::Limits>)]
     pub limits: Option<BTreeMap<String, Value>>,
     /// Whether it shall have an address of its own.
     #[serde(default)]
@@ -139,8 +147,20 @@ impl JobRequest {
     /// # Errors
     /// 422 with the path of the field that is unknown, missing or of the wrong type.
     pub fn parse(value: &Value) -> Result<Self, Problem> {
-        typed(value)
+        whole(value)
     }
+}
+
+/// A typed body from JSON that holds no NUL character.
+///
+/// # Errors
+/// 422 with the path of the field that is unknown, missing or of the wrong type.
+pub(crate) fn whole<T: DeserializeOwned>(value: &Value) -> Result<T, Problem> {
+    if let Some(path) = nul_in(value) {
+        let field = if path.is_empty() { "body" } else { &path };
+        return Err(Unsaid::of(value).left_out_of(Problem::field(field, NO_NUL)));
+    }
+    typed(value)
 }
 
 /// A typed body from JSON.
@@ -148,6 +168,14 @@ impl JobRequest {
 /// # Errors
 /// 422 with the path of the field that is unknown, missing or of the wrong type.
 pub(crate) fn typed<T: DeserializeOwned>(value: &Value) -> Result<T, Problem> {
+    // Serde takes a list for an object whose fields are given in order.
+    if !value.is_object() {
+        return Err(Problem::field("body", NO_OBJECT));
+    }
+    let listed = |field: &&str| value.get(field).is_some_and(Value::is_array);
+    if let Some(field) = OBJECTS.into_iter().find(listed) {
+        return Err(Problem::field(field, NO_OBJECT));
+    }
     serde_path_to_error::deserialize(value).map_err(|error| {
         let path = error.path().to_string();
         let message = error.inner().to_string();
@@ -162,6 +190,29 @@ pub(crate) fn typed<T: DeserializeOwned>(value: &Value) -> Result<T, Problem> {
         };
         Unsaid::of(value).left_out_of(Problem::field(field, message))
     })
+}
+
+/// Where a text holds a NUL character, which not every database can keep or compare.
+fn nul_in(value: &Value) -> Option<String> {
+    let below = |name: &str, value| {
+        let path = nul_in(value)?;
+        let dot = if path.is_empty() { "" } else { "." };
+        Some(format!("{name}{dot}{path}"))
+    };
+    match value {
+        Value::String(text) => text.contains('\0').then(String::new),
+        Value::Array(items) => {
+            let mut items = items.iter().enumerate();
+            items.find_map(|(index, item)| below(&index.to_string(), item))
+        }
+        Value::Object(fields) => fields.iter().find_map(|(name, value)| {
+            if name.contains('\0') {
+                return Some(String::new());
+            }
+            below(name, value)
+        }),
+        Value::Null | Value::Bool(_) | Value::Number(_) => None,
+    }
 }
 
 /// The text whose keyed hash tells whether two requests are the same: keys in order, without what is
@@ -231,6 +282,8 @@ mod tests {
             ),
             (json!({}), "kind"),
             (json!([]), "body"),
+            (json!(["create", "web1"]), "body"),
+            (json!({"kind": "suspend", "account": ["x"]}), "account"),
         ] {
             let problem = JobRequest::parse(&body).unwrap_err();
             assert_eq!(problem.errors[0].field, field, "{body}");

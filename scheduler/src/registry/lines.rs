@@ -5,6 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::usage::UsageRow;
+use crate::shapes;
 use crate::times::{rfc3339, whole_mb};
 
 /// An account's use, as billing platforms want it. What is not known is null, never zero.
@@ -19,17 +20,19 @@ pub struct ServerUsage {
     /// Whole MB (2^20 bytes).
     disk_mb: Option<u64>,
     /// A number or `unlimited`.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<shapes::Limit>)]
     disk_limit_mb: Option<Limit>,
     /// Whole MB (2^20 bytes).
     traffic_mb: Option<u64>,
     /// A number or `unlimited`.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<shapes::Limit>)]
     traffic_limit_mb: Option<Limit>,
     /// When the traffic was read last.
+    #[schema(format = DateTime)]
     as_of: Option<String>,
     disk_bytes: Option<i64>,
     /// When disk use was read; null when not in this month.
+    #[schema(format = DateTime)]
     disk_as_of: Option<String>,
     traffic_bytes: Option<i64>,
 }
@@ -57,6 +60,7 @@ impl From<&UsageRow> for ServerUsage {
 /// An account's month with its overage.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct AccountMonth {
+    #[schema(value_type = shapes::Month)]
     month: String,
     account_id: String,
     server: String,
@@ -73,6 +77,7 @@ pub struct AccountMonth {
     /// What came in after the month was closed, not booked.
     late_bytes: Option<i64>,
     /// When it was closed.
+    #[schema(format = DateTime)]
     closed_at: Option<String>,
 }
 

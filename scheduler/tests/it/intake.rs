@@ -500,6 +500,32 @@ async fn a_batch_gets_one_answer_for_each_of_its_requests() {
 }
 
 #[tokio::test]
+async fn a_nul_is_refused_where_it_stands_and_in_a_batch_for_its_request_alone() {
+    let app = App::start().await;
+    let check = json!({"kind": "check_connection", "server": "web1"});
+    let mut nul = check.clone();
+    nul["server"] = json!("web1\0");
+    let refused = app.post("/v1/jobs", nul.clone()).await;
+    assert_eq!(refused.fields(), ["server"]);
+    let deep = json!({"kind": "create", "account": {"panel": {"x": ["a", "b\0"]}}, "idempotency_key": "k"});
+    assert_eq!(
+        app.post("/v1/jobs", deep).await.fields(),
+        ["account.panel.x.1"]
+    );
+    let batch = app
+        .post("/v1/jobs/batch", json!({"jobs": [nul, check]}))
+        .await
+        .json();
+    assert_eq!(batch["items"][0]["status"], 422);
+    assert_eq!(batch["items"][1]["status"], 202);
+    let reason = json!({"filter": {"account": "a\0"}});
+    assert_eq!(
+        app.post("/v1/jobs/replay", reason).await.fields(),
+        ["filter.account"]
+    );
+}
+
+#[tokio::test]
 async fn a_full_batch_is_taken_in() {
     let app = App::start().await;
     let jobs: Vec<Value> = (0..1000)

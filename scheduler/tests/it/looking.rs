@@ -53,7 +53,9 @@ async fn pages_hold_every_job_once_newest_first() {
         ("/v1/jobs?state=done", "state"),
         ("/v1/jobs?kind=make", "kind"),
         ("/v1/jobs?since=monday", "since"),
-        ("/v1/jobs?colour=red", "query"),
+        ("/v1/jobs?colour=red", "colour"),
+        ("/v1/jobs?limit=many", "limit"),
+        ("/v1/jobs?account=a%00b", "account"),
     ] {
         assert_eq!(app.get(path).await.fields(), [field], "{path}");
     }
@@ -299,6 +301,50 @@ async fn the_api_describes_itself_completely() {
         let name = part.split('"').next().unwrap();
         assert!(schemas.contains_key(name), "{name}");
     }
+}
+
+/// A path for each operation with a token that the document describes.
+#[tokio::test]
+async fn every_operation_that_is_described_wants_a_token() {
+    let app = App::start().await;
+    let document = serde_json::to_value(scheduler::api::document()).unwrap();
+    let mut asked = 0;
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for method in item.as_object().unwrap().keys() {
+            let method: Method = method.to_uppercase().parse().unwrap();
+            let path = path.replace("{id}", "x").replace("{name}", "web1");
+            let open = !path.starts_with("/v1/");
+            for token in [None, Some("hst_guess")] {
+                let mut request = app.request(method.clone(), &path);
+                if let Some(token) = token {
+                    request = request.bearer_auth(token);
+                }
+                let status = answer(request).await.status;
+                let refused =
+                    [StatusCode::UNAUTHORIZED, StatusCode::TOO_MANY_REQUESTS].contains(&status);
+                assert_eq!(refused, !open, "{method} {path} {status}");
+                asked += 1;
+            }
+        }
+    }
+    assert_eq!(asked, 44);
+}
+
+#[tokio::test]
+async fn what_is_wrong_in_a_query_is_named_with_what_would_be_right() {
+    let app = App::start().await;
+    let limit = app.get("/v1/jobs?limit=many").await.json();
+    assert_eq!(limit["errors"][0]["message"], "must be a whole number");
+    let unknown = app.get("/v1/jobs?colour=red").await.json();
+    let message = unknown["errors"][0]["message"].as_str().unwrap();
+    assert!(message.contains("expected one of `state`"), "{message}");
+    let broken = app.get("/v1/jobs/%FF").await;
+    assert_eq!(
+        (broken.status, broken.fields()),
+        (StatusCode::NOT_FOUND, vec![]),
+        "a path that is no text"
+    );
+    assert_eq!(app.get("/v1/servers/a%00b").await.status, 404);
 }
 
 #[tokio::test]

@@ -130,7 +130,7 @@ async fn a_wait_beyond_a_minute_is_refused() {
         .await;
     assert_eq!(refused.fields(), ["wait"]);
     let odd = app.post("/v1/jobs?wayt=1", create("whmcs:1", "acme")).await;
-    assert_eq!(odd.fields(), ["query"]);
+    assert_eq!(odd.fields(), ["wayt"]);
 }
 
 #[tokio::test]
