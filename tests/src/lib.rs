@@ -16,6 +16,7 @@ pub mod loops;
 pub mod model;
 pub mod nights;
 pub mod observer;
+pub mod openapi;
 pub mod proxy;
 pub mod rules;
 pub mod servers;

@@ -9,6 +9,7 @@ use tests::failpoints;
 use tests::installation::binary;
 use tests::kill::{self, Run};
 use tests::nights;
+use tests::openapi;
 use tests::servers::Kind;
 
 /// Long runs of the reliability tests, and the checker of what they leave behind.
@@ -57,6 +58,24 @@ enum Command {
         /// Sequences at one time [default: as many as there are processors]
         #[arg(long)]
         threads: Option<usize>,
+    },
+    /// Check the API's description against the running server; the binary is HOSTLER_BIN
+    Api {
+        /// The program `schemathesis`
+        #[arg(long)]
+        schemathesis: PathBuf,
+        /// On which database
+        #[arg(long, default_value = "sqlite")]
+        database: Database,
+        /// What chance is drawn from
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Most requests that are made up for an operation in a phase
+        #[arg(long, default_value_t = 50)]
+        examples: u32,
+        /// The folder in which the report stays
+        #[arg(long)]
+        folder: Option<PathBuf>,
     },
     /// Abort the process at every failpoint, with every kind of job and driver that can reach it; the binary is
     /// HOSTLER_FAULTY_BIN
@@ -138,6 +157,22 @@ async fn main() -> ExitCode {
         } => Ok(tokio::task::block_in_place(|| {
             nights_of_traffic(seed, sequences, threads)
         })),
+        Command::Api {
+            schemathesis,
+            database,
+            seed,
+            examples,
+            folder,
+        } => {
+            described(&openapi::Run {
+                database: database.into(),
+                schemathesis,
+                seed,
+                examples,
+                folder,
+            })
+            .await
+        }
         Command::Failpoints {
             database,
             shard: (part, of),
@@ -194,6 +229,19 @@ fn nights_of_traffic(seed: u64, sequences: u64, threads: Option<usize>) -> bool 
             false
         }
     }
+}
+
+async fn described(run: &openapi::Run) -> Result<bool, String> {
+    let report = openapi::run(run).await?;
+    if !report.passed {
+        println!("{}", report.said);
+    }
+    println!("{report}");
+    println!("on {:?}, seed {}", run.database, run.seed);
+    for operation in report.never_good() {
+        println!("never answered 2xx: {operation}");
+    }
+    Ok(report.is_good())
 }
 
 async fn every_failpoint(run: failpoints::Run) -> bool {
