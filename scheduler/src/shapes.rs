@@ -102,9 +102,12 @@ shapes! {
         "What it is.",
     );
     /// A request for a job as a form.
-    JobForm = form(WHOLE).required("kind");
+    JobForm = form(WHOLE)
+        .required("kind")
+        .examples([serde_json::json!({"kind": "check_connection", "server": "web1"})]);
     /// The same where the kind is in the path.
-    FormOfKind = form(WHOLE.into_iter().filter(|name| *name != "kind"));
+    FormOfKind = form(WHOLE.into_iter().filter(|name| *name != "kind"))
+        .examples([serde_json::json!({"server": "web1", "account[username]": "acme"})]);
     /// An idempotency key.
     Key = text("^[!-~]([ -~]*[!-~])?$", "Visible ASCII characters, case-sensitive.")
         .min_length(Some(1))
@@ -143,7 +146,6 @@ fn form(whole: impl IntoIterator<Item = &'static str>) -> ObjectBuilder {
             "`JobRequest` as names and values; `account.username` is the same as `account[username]`. \
              An empty field is as one that was not sent; fields of other names are passed over.",
         ))
-        .examples([serde_json::json!({"kind": "check_connection", "server": "web1"})])
 }
 
 fn text(pattern: &str, about: &str) -> ObjectBuilder {

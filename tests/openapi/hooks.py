@@ -65,9 +65,11 @@ def before_call(context, case, **kwargs):
         for part in [body, body.get("filter")]:
             if isinstance(part, dict) and isinstance(part.get("server"), str) and CHANCE.random() < 0.7:
                 part["server"] = CHANCE.choice(KNOWN["servers"])
+        of_path = (case.path_parameters or {}).get("kind")
         for request in [body, *(body.get("jobs") or [])]:
-            if isinstance(request, dict) and "kind" in request and CHANCE.random() < 0.7:
-                make_sense(request, case.media_type == "application/x-www-form-urlencoded")
+            kind = of_path or (isinstance(request, dict) and request.get("kind"))
+            if kind and CHANCE.random() < 0.7:
+                make_sense(request, kind, case.media_type == "application/x-www-form-urlencoded")
                 (case.headers or {}).pop("Idempotency-Key", None)
 
 
@@ -85,9 +87,8 @@ def new_key():
     return f"key-{CHANCE.getrandbits(64)}"
 
 
-def make_sense(request, is_form):
+def make_sense(request, kind, is_form):
     """Leaves of a request what its kind uses, with an account, a package and a server that are there."""
-    kind = request["kind"]
     account = request.get("account") if isinstance(request.get("account"), dict) else {}
     for field in ("import", "month", "account", "webhook"):
         request.pop(field, None)
