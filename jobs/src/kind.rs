@@ -392,7 +392,8 @@ impl JobKind {
             JobKind::GetStats | JobKind::ListAccounts => {
                 (Lane::Bulk, 300, 6, 20 * HOUR.as_secs(), None)
             }
-            JobKind::DeliverWebhook => (Lane::Bulk, 15, 12, 72 * HOUR.as_secs(), None),
+            // So many double from 5 seconds to 12 hours until the three days are nearly over.
+            JobKind::DeliverWebhook => (Lane::Bulk, 15, 19, 72 * HOUR.as_secs(), None),
         };
         Policy {
             lane,

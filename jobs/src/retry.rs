@@ -90,6 +90,17 @@ mod tests {
         assert_eq!(polls, [15, 30, 60, 120, 240, 480, 900, 900]);
     }
 
+    #[test]
+    fn a_webhook_is_tried_for_days_and_not_longer_than_it_may_become_old() {
+        let policy = JobKind::DeliverWebhook.policy();
+        for jitter in [0.9, 1.0, 1.1] {
+            let delays = (1..policy.max_tries)
+                .map(|tries| after_try(JobKind::DeliverWebhook, tries, jitter));
+            let all: Duration = delays.sum();
+            assert!(all > Duration::from_secs(60 * 3600), "{all:?}");
+        }
+    }
+
     proptest::proptest! {
         #[test]
         fn no_delay_leaves_its_bounds(tries in -5..200_i32, jitter in -3.0..3.0_f64) {
