@@ -5,8 +5,8 @@ mod support;
 
 use std::time::Duration;
 
-use jobs::store::{Audience, Purpose, Target};
-use jobs::{JobSpec, JobState, OPERATOR};
+use jobs::store::{Audience, Purpose, Replayed, Target};
+use jobs::{JobKind, JobSpec, JobState, OPERATOR};
 use panels::{Detail, PanelError};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait};
 use secrecy::SecretString;
@@ -173,6 +173,68 @@ async fn a_webhook_is_signed_and_keeps_its_id_over_its_tries() {
     assert_eq!(
         (&body["type"], &body["data"]["id"]),
         (&"job.succeeded".into(), &"J1".into())
+    );
+}
+
+#[tokio::test]
+async fn both_keys_sign_while_a_key_is_replaced() {
+    let app = App::start().await;
+    let endpoint_id = endpoint(&app).await;
+    let old = SecretString::from("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
+    let new = SecretString::from("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD");
+    app.store.advance_clock(Duration::from_secs(1));
+    let owner = format!("webhook:{endpoint_id}");
+    let place = Purpose::OtherWebhookKey;
+    let sealed = app
+        .keyring
+        .worker
+        .seal(Audience::Worker, place, &owner, &new);
+    app.store.put_secrets(&[sealed.unwrap()]).await.unwrap();
+    let id = deliver(&app, endpoint_id).await;
+    app.post.answers.lock().unwrap().push(Ok(204));
+    app.run().await;
+    assert_eq!(app.state(&id).await, JobState::Succeeded);
+    let message = app.post.got.lock().unwrap().remove(0);
+    let signed = |key| {
+        let signed = worker::webhook::sign(key, &message.id, message.timestamp, &message.body);
+        signed.unwrap()
+    };
+    let both = format!("{} {}", signed(&new), signed(&old));
+    assert_eq!(message.signature, both, "the new key's first");
+}
+
+#[tokio::test]
+async fn a_webhook_that_was_given_up_is_replayed_with_its_id() {
+    let app = App::start().await;
+    let id = deliver(&app, endpoint(&app).await).await;
+    let tries = usize::try_from(JobKind::DeliverWebhook.policy().max_tries).unwrap();
+    let refusals = std::iter::repeat_n(Ok(500), tries);
+    app.post.answers.lock().unwrap().extend(refusals);
+    let begun = app.store.now().await.unwrap();
+    app.run().await;
+    while app.state(&id).await == JobState::Retrying {
+        let wait = app.job(&id).await.due_at - app.store.now().await.unwrap();
+        app.store
+            .advance_clock(Duration::from_millis(u64::try_from(wait.max(0)).unwrap()));
+        app.run().await;
+    }
+    assert_eq!(app.state(&id).await, JobState::Failed);
+    let hours = (app.store.now().await.unwrap() - begun) / 3_600_000;
+    assert!((60..72).contains(&hours), "given up after {hours} hours");
+    assert_eq!(app.post.got.lock().unwrap().len(), tries);
+    let row = app.job(&id).await;
+    let replayed = app
+        .store
+        .replay(row.id, "operator:me", "their server is back", false);
+    let (what, _) = replayed.await.unwrap();
+    assert_eq!(what, Replayed::Reopened);
+    app.post.answers.lock().unwrap().push(Ok(204));
+    app.run().await;
+    assert_eq!(app.state(&id).await, JobState::Succeeded);
+    let got = app.post.got.lock().unwrap();
+    assert!(
+        got.iter()
+            .all(|message| message.id == id && message.body == got[0].body)
     );
 }
 

@@ -1,6 +1,7 @@
 //! `hostler webhook`: where platforms are told.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use jobs::store::Store;
@@ -13,7 +14,7 @@ use crate::error::Failure;
 use crate::keys::Role;
 use crate::output::cell;
 use crate::start::{Patience, keyring, ledger};
-use crate::time::stamp;
+use crate::time::{span, stamp};
 
 /// Add, list, rotate and remove webhook addresses.
 #[derive(Debug, Args)]
@@ -47,10 +48,13 @@ enum Action {
         #[arg(long)]
         platform: Option<String>,
     },
-    /// Make a new key; the address is switched on again if it was off
+    /// Make a new key, beside which the old one signs for a while; the address is switched on again if it was off
     Rotate {
         #[command(flatten)]
         which: Which,
+        /// For how long messages are signed with the old key, too; `0s` when others know it
+        #[arg(long, default_value = "24h", value_name = "SPAN")]
+        overlap: String,
     },
     /// Remove an address
     Remove {
@@ -70,10 +74,12 @@ impl Webhook {
                     registry::add_webhook(&store, &keys, platform, &which.name, &url).await?;
                 show_key(app, &added);
             }
-            Action::Rotate { which } => {
+            Action::Rotate { which, overlap } => {
+                let overlap = milliseconds(&overlap)?;
                 let keys = keyring(&app.config.settings, Role::Operator)?;
                 let platform = registry::platform_named(&store, &which.platform).await?;
-                let added = registry::rotate_webhook(&store, &keys, platform, &which.name).await?;
+                let added =
+                    registry::rotate_webhook(&store, &keys, platform, &which.name, overlap).await?;
                 show_key(app, &added);
             }
             Action::Remove { which } => {
@@ -89,11 +95,19 @@ impl Webhook {
     }
 }
 
+fn milliseconds(overlap: &str) -> Result<Duration, Failure> {
+    span(overlap)
+        .and_then(|span| u64::try_from(span).ok())
+        .map(Duration::from_millis)
+        .ok_or_else(|| Failure::usage("overlap", "must be a span like 30m, 24h, 3d"))
+}
+
 fn show_key(app: &App, added: &AddedWebhook) {
     app.out.json(&json!({
         "name": added.row.name,
         "url": added.row.url,
         "key": added.key.expose_secret(),
+        "old_key_until": added.old_until.map(stamp),
     }));
     app.out.line(format!(
         "{} sends to {}. Its key, shown once:\n\n  {}",
@@ -101,6 +115,12 @@ fn show_key(app: &App, added: &AddedWebhook) {
         added.row.url,
         added.key.expose_secret()
     ));
+    if let Some(until) = added.old_until {
+        app.out.line(format!(
+            "\nMessages are signed with the old key, too, until {}.",
+            stamp(until)
+        ));
+    }
 }
 
 async fn list(app: &App, store: &Store, platform: Option<&str>) -> Result<(), Failure> {

@@ -161,12 +161,7 @@ async fn reseal(
 }
 
 fn purpose(name: &str) -> Option<Purpose> {
-    [
-        Purpose::PanelSecret,
-        Purpose::Password,
-        Purpose::LoginLink,
-        Purpose::WebhookKey,
-    ]
-    .into_iter()
-    .find(|purpose| purpose.name() == name)
+    Purpose::ALL
+        .into_iter()
+        .find(|purpose| purpose.name() == name)
 }

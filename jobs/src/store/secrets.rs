@@ -20,11 +20,22 @@ pub enum Purpose {
     Password,
     /// A link that logs somebody in.
     LoginLink,
-    /// The key that signs a webhook endpoint's messages.
+    /// A key that signs a webhook endpoint's messages.
     WebhookKey,
+    /// The other place for one: a new key is put where the last one is not, and both sign for a while.
+    OtherWebhookKey,
 }
 
 impl Purpose {
+    /// All of them.
+    pub const ALL: [Purpose; 5] = [
+        Purpose::PanelSecret,
+        Purpose::Password,
+        Purpose::LoginLink,
+        Purpose::WebhookKey,
+        Purpose::OtherWebhookKey,
+    ];
+
     /// As the column holds it.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -33,6 +44,7 @@ impl Purpose {
             Purpose::Password => "password",
             Purpose::LoginLink => "login_link",
             Purpose::WebhookKey => "webhook_key",
+            Purpose::OtherWebhookKey => "other_webhook_key",
         }
     }
 }
@@ -232,6 +244,28 @@ impl Store {
         audience: Audience,
     ) -> Result<Option<secret::Model>, StoreError> {
         Ok(row(&self.write, owner, purpose, audience).await?)
+    }
+
+    /// What that audience can open of that owner now, the newest first.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn live_secrets(
+        &self,
+        db: &impl ConnectionTrait,
+        owner: &str,
+        audience: Audience,
+    ) -> Result<Vec<secret::Model>, StoreError> {
+        let now = self.now().await?;
+        let rows = secret::Entity::find()
+            .filter(secret::Column::Owner.eq(owner))
+            .filter(secret::Column::Audience.eq(audience.name()))
+            .filter(secret::Column::Sealed.is_not_null())
+            .order_by_desc(secret::Column::CreatedAt)
+            .all(db)
+            .await?;
+        let live = |row: &secret::Model| row.expires_at.is_none_or(|end| end > now);
+        Ok(rows.into_iter().filter(live).collect())
     }
 
     /// Wipes what that audience has of that owner (all purposes). Returns how many were there.

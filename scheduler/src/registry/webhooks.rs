@@ -1,10 +1,13 @@
 //! Where billing platforms want to be told. Set by an operator, never by a request.
 
+use std::time::Duration;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use entity::webhook_endpoint as endpoint;
+use entity::{secret, webhook_endpoint as endpoint};
 use jobs::seal::Keyring;
 use jobs::store::{Audience, NewSecret, Purpose, Store, StoreError};
+use sea_orm::sea_query::Expr;
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder,
 };
@@ -19,6 +22,8 @@ pub struct AddedWebhook {
     pub row: endpoint::Model,
     /// The key, `whsec_` and base64 of 32 bytes (Standard Webhooks).
     pub key: SecretString,
+    /// Until when the key before signs too (milliseconds UTC).
+    pub old_until: Option<i64>,
 }
 
 /// Adds one.
@@ -49,11 +54,14 @@ pub async fn add_webhook(
     .insert(&tx)
     .await
     .map_err(|error| taken_or(error, || format!("a webhook `{name}` of this platform")))?;
-    store
-        .put_secrets_in(&tx, &[sealed(keyring, row.id, &key)?])
-        .await?;
+    let first = sealed(keyring, Purpose::WebhookKey, row.id, &key)?;
+    store.put_secrets_in(&tx, &[first]).await?;
     tx.commit().await.map_err(StoreError::from)?;
-    Ok(AddedWebhook { row, key })
+    Ok(AddedWebhook {
+        row,
+        key,
+        old_until: None,
+    })
 }
 
 /// All of them (of one platform), oldest first.
@@ -74,7 +82,8 @@ pub async fn webhooks(
         .await?)
 }
 
-/// Gives an endpoint a new key, and switches it on again if it was switched off.
+/// Gives an endpoint a new key, and switches it on again if it was switched off. For the time of `overlap`
+/// messages are signed with the key before, too, so that a receiver can change over without losing one.
 ///
 /// # Errors
 /// [`RegistryError::NotFound`], or the ledger's.
@@ -83,9 +92,11 @@ pub async fn rotate_webhook(
     keyring: &Keyring,
     platform_id: i64,
     name: &str,
+    overlap: Duration,
 ) -> Result<AddedWebhook, RegistryError> {
     let row = named(store, platform_id, name).await?;
     let key = new_key();
+    let now = store.now().await?;
     let tx = store.begin().await?;
     let row = endpoint::ActiveModel {
         id: sea_orm::ActiveValue::Unchanged(row.id),
@@ -95,11 +106,34 @@ pub async fn rotate_webhook(
     }
     .update(&tx)
     .await?;
-    store
-        .put_secrets_in(&tx, &[sealed(keyring, row.id, &key)?])
+    // The row is ours now: nobody else rotates meanwhile.
+    let kept = store
+        .live_secrets(&tx, &owner(row.id), Audience::Worker)
         .await?;
+    let last = kept.into_iter().find(|kept| kept.expires_at.is_none());
+    let in_first_place = |last: &secret::Model| last.purpose == Purpose::WebhookKey.name();
+    let place = if last.as_ref().is_some_and(in_first_place) {
+        Purpose::OtherWebhookKey
+    } else {
+        Purpose::WebhookKey
+    };
+    let next = sealed(keyring, place, row.id, &key)?;
+    store.put_secrets_in(&tx, &[next]).await?;
+    let overlap = i64::try_from(overlap.as_millis()).unwrap_or(i64::MAX);
+    let old_until = last.as_ref().map(|_| now.saturating_add(overlap));
+    if let Some(last) = last {
+        secret::Entity::update_many()
+            .col_expr(secret::Column::ExpiresAt, Expr::value(old_until))
+            .filter(secret::Column::Id.eq(last.id))
+            .exec(&tx)
+            .await?;
+    }
     tx.commit().await.map_err(StoreError::from)?;
-    Ok(AddedWebhook { row, key })
+    Ok(AddedWebhook {
+        row,
+        key,
+        old_until,
+    })
 }
 
 /// Removes one and wipes its key; messages that are still on their way end.
@@ -136,10 +170,16 @@ fn owner(id: i64) -> String {
     format!("webhook:{id}")
 }
 
-fn sealed(keyring: &Keyring, id: i64, key: &SecretString) -> Result<NewSecret, RegistryError> {
-    Ok(keyring
+fn sealed(
+    keyring: &Keyring,
+    place: Purpose,
+    id: i64,
+    key: &SecretString,
+) -> Result<NewSecret, RegistryError> {
+    let sealed = keyring
         .worker
-        .seal(Audience::Worker, Purpose::WebhookKey, &owner(id), key)?)
+        .seal(Audience::Worker, place, &owner(id), key)?;
+    Ok(sealed)
 }
 
 fn new_key() -> SecretString {

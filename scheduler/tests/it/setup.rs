@@ -1,5 +1,7 @@
 //! What the operator sets up.
 
+use std::time::Duration;
+
 use entity::{secret, server};
 use hosting::ServerName;
 use jobs::store::{Audience, Outcome, Purpose};
@@ -164,12 +166,33 @@ async fn a_webhooks_key_is_shown_once_and_rotated() {
     let mut body = create("whmcs:1", "acme");
     body["webhook"] = json!("main");
     assert_eq!(app.submit("k", body).await.status, 202);
-    let rotated = registry::rotate_webhook(store, keyring, app.platform, "main")
-        .await
-        .unwrap();
-    let opened = keyring.open(&key().await).unwrap();
-    assert_eq!(opened.expose_secret(), rotated.key.expose_secret());
-    assert_ne!(opened.expose_secret(), added.key.expose_secret());
+    let live = || async {
+        let writer = store.writer_connection();
+        let rows = store.live_secrets(writer, &owner, Audience::Worker).await;
+        let open = |row| keyring.open(row).unwrap().expose_secret().to_owned();
+        rows.unwrap().iter().map(open).collect::<Vec<String>>()
+    };
+    let rotate = |hours: u64| async move {
+        let overlap = Duration::from_secs(hours * 3600);
+        let rotated = registry::rotate_webhook(store, keyring, app.platform, "main", overlap).await;
+        rotated.unwrap().key.expose_secret().to_owned()
+    };
+    let first = added.key.expose_secret().to_owned();
+    store.advance_clock(Duration::from_secs(1));
+    let second = rotate(24).await;
+    assert_eq!(live().await, [second.clone(), first], "both sign");
+    store.advance_clock(Duration::from_secs(3600));
+    let third = rotate(24).await;
+    assert_eq!(live().await, [third.clone(), second], "never three");
+    store.advance_clock(Duration::from_secs(25 * 3600));
+    assert_eq!(live().await, [third], "until the overlap is over");
+    store.wipe_expired_secrets().await.unwrap();
+    let leaked = rotate(0).await;
+    assert_eq!(
+        live().await,
+        [leaked],
+        "at once when others know the old one"
+    );
     registry::remove_webhook(store, app.platform, "main")
         .await
         .unwrap();

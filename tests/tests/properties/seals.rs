@@ -8,13 +8,6 @@ use jobs::store::{Audience, NewSecret, Purpose};
 use proptest::prelude::*;
 use secrecy::{ExposeSecret, SecretString};
 
-const PURPOSES: [Purpose; 4] = [
-    Purpose::PanelSecret,
-    Purpose::Password,
-    Purpose::LoginLink,
-    Purpose::WebhookKey,
-];
-
 /// Making one takes long in a build for tests.
 fn key() -> &'static PrivateKey {
     static KEY: LazyLock<PrivateKey> = LazyLock::new(PrivateKey::generate);
@@ -50,7 +43,7 @@ fn seal(key: &PublicKey, purpose: Purpose, owner: &str, text: &str) -> secret::M
 }
 
 fn purpose() -> impl Strategy<Value = Purpose> {
-    prop::sample::select(PURPOSES.to_vec())
+    prop::sample::select(Purpose::ALL.to_vec())
 }
 
 proptest! {

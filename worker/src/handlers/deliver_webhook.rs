@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, SecondsFormat};
 use entity::webhook_endpoint;
 use jobs::faults::Point;
-use jobs::store::{Audience, Purpose};
+use jobs::store::Audience;
 use panels::http::Delivered;
 use panels::{Detail, PanelError};
 use sea_orm::sea_query::Expr;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::{Handler, Observed};
 use crate::attempt::{Attempt, Done, Halt};
-use crate::webhook::{Message, sign};
+use crate::webhook::{Message, signatures};
 
 pub(super) struct DeliverWebhook<'a> {
     pub(super) endpoint_id: i64,
@@ -80,16 +80,21 @@ impl DeliverWebhook<'_> {
     async fn message(&self, attempt: &Attempt<'_>, url: String) -> Result<Message, Halt> {
         let worker = attempt.worker;
         let owner = format!("webhook:{}", self.endpoint_id);
-        let row = worker
-            .store()
-            .secret(&owner, Purpose::WebhookKey, Audience::Worker)
-            .await?
-            .ok_or_else(|| Halt::refuse("endpoint_gone", "the webhook's endpoint has no key"))?;
-        let key = worker
-            .parts
-            .keyring
-            .open(&row)
-            .map_err(|error| Halt::hold("secret_unreadable", error.to_string()))?;
+        let store = worker.store();
+        // The newest first; the one before signs too for a while after it was replaced.
+        let rows = store
+            .live_secrets(store.writer_connection(), &owner, Audience::Worker)
+            .await?;
+        if rows.is_empty() {
+            let why = "the webhook's endpoint has no key";
+            return Err(Halt::refuse("endpoint_gone", why));
+        }
+        let unreadable = |why: String| Halt::hold("secret_unreadable", why);
+        let keys = rows
+            .iter()
+            .map(|row| worker.parts.keyring.open(row))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| unreadable(error.to_string()))?;
         let (id, now) = (&attempt.claimed.job.public_id, attempt.now());
         let body = json!({
             "type": self.event,
@@ -98,8 +103,8 @@ impl DeliverWebhook<'_> {
         })
         .to_string();
         let timestamp = now.div_euclid(1000);
-        let signature = sign(&key, id, timestamp, &body)
-            .map_err(|error| Halt::hold("secret_unreadable", error.to_string()))?;
+        let signature = signatures(&keys, id, timestamp, &body)
+            .map_err(|error| unreadable(error.to_string()))?;
         Ok(Message {
             url,
             id: id.clone(),
