@@ -53,7 +53,7 @@ pub(crate) async fn submit(
     }
     let intent = Intent::of(kind, json);
     let accepted = api.intended(&caller, intent, trace_of(&headers)).await?;
-    let row = api.rested(accepted.job, patience).await?;
+    let row = api.rested(&caller, accepted.job, patience).await?;
     let view = job_view(&api.store, &caller, &row).await?;
     let status = if accepted.new {
         StatusCode::ACCEPTED

@@ -88,7 +88,7 @@ pub(crate) async fn submit(
         Some(answer) => answer?,
         None => return Err(Problem::unavailable()),
     };
-    let row = api.rested(accepted.job, patience).await?;
+    let row = api.rested(&caller, accepted.job, patience).await?;
     let view = job_view(&api.store, &caller, &row).await?;
     let status = if accepted.new {
         StatusCode::ACCEPTED
@@ -213,7 +213,7 @@ pub(crate) async fn one(
     caller.need(Scope::Read)?;
     let patience = wait.patience()?;
     let row = api.job_of(&caller, &id).await?;
-    let row = api.rested(row, patience).await?;
+    let row = api.rested(&caller, row, patience).await?;
     let view = job_view(&api.store, &caller, &row).await?;
     Ok(said(StatusCode::OK, &headers, &view))
 }

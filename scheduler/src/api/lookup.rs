@@ -55,9 +55,11 @@ impl Api {
         ))
     }
 
-    /// The job once it has come to rest, or as it is when the patience is over.
+    /// The job once it has come to rest, or as it is when the patience is over; nothing more for a caller
+    /// whose token was revoked meanwhile.
     pub(crate) async fn rested(
         &self,
+        caller: &Caller,
         row: job::Model,
         patience: Option<Duration>,
     ) -> Result<job::Model, Problem> {
@@ -69,10 +71,12 @@ impl Api {
         let Some(now) = self.store.job_by_row(row.id).await? else {
             return Ok(row);
         };
-        if is_settled(&now) {
-            return Ok(now);
+        if !is_settled(&now) {
+            place.rested(patience).await;
         }
-        place.rested(patience).await;
+        if !registry::is_still_valid(&self.store, caller).await? {
+            return Err(Problem::unauthorized());
+        }
         Ok(self.store.job_by_row(row.id).await?.unwrap_or(now))
     }
 

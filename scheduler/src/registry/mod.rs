@@ -25,7 +25,9 @@ pub use overage::{disk_limit, reached, traffic_limit};
 pub use platforms::{OPERATOR_PLATFORM, add_platform, platform_named, platforms};
 pub use removal::{Removed, remove_server};
 pub use servers::{NewServer, ServerChange, add_server, server_named, servers, update_server};
-pub use tokens::{CreatedToken, NewToken, caller_of, create_token, revoke_token, tokens};
+pub use tokens::{
+    CreatedToken, NewToken, caller_of, create_token, is_still_valid, revoke_token, tokens,
+};
 pub use usage::{MonthRounds, UsageRow, month_usage};
 pub use webhooks::{AddedWebhook, add_webhook, remove_webhook, rotate_webhook, webhooks};
 

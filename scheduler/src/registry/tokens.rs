@@ -138,7 +138,7 @@ pub async fn caller_of(store: &Store, text: &str) -> Result<Option<Caller>, Stor
         return Ok(None);
     };
     let now = store.now().await?;
-    if row.revoked_at.is_some() || row.expires_at.is_some_and(|end| end <= now) {
+    if !is_good(&row, now) {
         return Ok(None);
     }
     if row.last_used_at.is_none_or(|used| used <= now - MINUTE_MS) {
@@ -161,6 +161,25 @@ pub async fn caller_of(store: &Store, text: &str) -> Result<Option<Caller>, Stor
             .transpose()
             .map_err(|e| unreadable("servers", e))?,
     }))
+}
+
+/// Whether the token of a caller that was let in is still good: a request can take a minute.
+///
+/// # Errors
+/// The ledger's.
+pub async fn is_still_valid(store: &Store, caller: &Caller) -> Result<bool, StoreError> {
+    let Some(id) = caller.token_id else {
+        return Ok(true);
+    };
+    let row = api_token::Entity::find_by_id(id)
+        .one(store.reader())
+        .await?;
+    let now = store.now().await?;
+    Ok(row.is_some_and(|row| is_good(&row, now)))
+}
+
+fn is_good(row: &api_token::Model, now: i64) -> bool {
+    row.revoked_at.is_none() && row.expires_at.is_none_or(|end| end > now)
 }
 
 async fn note_use(store: &Store, id: i64, now: i64) {

@@ -42,6 +42,12 @@ async fn events(app: &App, job: &str) -> Vec<String> {
         .all(app.store().reader())
         .await
         .unwrap();
+    let by_whom = format!("token:{}", &app.token[4..20]);
+    assert!(rows.iter().all(|event| event.actor == by_whom), "{rows:?}");
+    assert_eq!(
+        row.actor, by_whom,
+        "and who asked for the job is kept with it"
+    );
     rows.into_iter().map(|row| row.event).collect()
 }
 

@@ -5,10 +5,11 @@ use std::time::Duration;
 use jobs::queue::Doorbell;
 use jobs::store::Outcome;
 use reqwest::StatusCode;
+use scheduler::registry;
 use scheduler::wait::Waiters;
 use serde_json::{Value, json};
 
-use crate::support::{App, answer, create, ledger, succeeded};
+use crate::support::{App, CLIENT, answer, create, ledger, succeeded};
 
 /// A time that no test reaches: a wait that is not woken fails by hanging, not by a clock.
 const LONG: Duration = Duration::from_secs(3600);
@@ -120,6 +121,32 @@ async fn a_held_job_also_ends_a_wait_and_a_cancelled_one() {
     );
     let (answer, _) = tokio::join!(app.get(&wait), app.post(&cancel, Value::Null));
     assert_eq!(answer.json()["state"], "cancelled");
+}
+
+#[tokio::test]
+async fn a_token_that_is_revoked_during_a_wait_learns_nothing_more() {
+    let app = App::start().await;
+    let job = app.submit("k", create("whmcs:1", "acme")).await.id();
+    let path = format!("/v1/jobs/{job}?wait=60");
+    let ending = async {
+        let tokens = registry::tokens(app.store(), Some(app.platform))
+            .await
+            .unwrap();
+        // Not before the request was let in: its use is noted then.
+        while registry::tokens(app.store(), None).await.unwrap()[1]
+            .last_used_at
+            .is_none()
+        {
+            tokio::task::yield_now().await;
+        }
+        registry::revoke_token(app.store(), &tokens[1].public_id)
+            .await
+            .unwrap();
+        app.work(&job, succeeded()).await;
+    };
+    let waiting = app.token_with(&CLIENT, None).await;
+    let (answer, ()) = tokio::join!(app.get_as(&waiting, &path), ending);
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{}", answer.text);
 }
 
 #[tokio::test]
