@@ -231,6 +231,12 @@ impl Settings {
                 "must not be less than retention.jobs_months",
             ));
         }
+        if self.retention.keys_months == 0 {
+            return Err(Failure::usage(
+                "retention.keys_months",
+                "must be at least 1: clients rely on 30 days",
+            ));
+        }
         let marker = &self.deployment;
         let good =
             marker.len() <= 12 && marker.chars().all(|letter| letter.is_ascii_alphanumeric());

@@ -116,6 +116,11 @@ fn what_is_not_known_is_named() {
             ["stats.close_day", "1 to 28"],
         ),
         (
+            "[retention]\njobs_months = 0\nkeys_months = 0",
+            &[],
+            ["retention.keys_months", "at least 1"],
+        ),
+        (
             "[stats]\nspread_minutes = 1440",
             &[],
             ["stats.spread_minutes", "0 to 1439"],

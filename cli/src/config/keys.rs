@@ -152,7 +152,7 @@ pub const KEYS: &[Key] = &[
     ),
     Key::new(
         "retention.keys_months",
-        "How long an idempotency key is kept, counted from the intake. Longer than the jobs.",
+        "How long an idempotency key is kept, counted from the intake. At least 1, and not less than the jobs.",
     ),
     Key::new(
         "retention.readings_months",
