@@ -23,4 +23,5 @@ pub mod servers;
 #[path = "../../worker/tests/support/mod.rs"]
 mod stage;
 pub mod stand;
+pub mod tutorial;
 pub mod world;
