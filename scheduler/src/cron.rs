@@ -4,6 +4,7 @@
 //! changes nothing the second time, or the row of a duty's clock that only one of them wins.
 
 mod overuse;
+mod progress;
 mod told;
 
 use std::collections::{HashMap, HashSet};
@@ -22,6 +23,8 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QuerySelect, SqlErr,
 };
+
+pub use progress::{LastNight, MonthRead, last_nights};
 
 use crate::nights::{self, Night};
 use crate::registry::{self, RegistryError};

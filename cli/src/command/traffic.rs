@@ -3,6 +3,7 @@
 mod close;
 mod correct;
 mod export;
+mod nights;
 mod reopen;
 mod rows;
 mod show;
@@ -30,6 +31,8 @@ enum Action {
     Sync(sync::Sync),
     /// Show a month's traffic
     Show(show::Show),
+    /// Show how far the last night has come, server by server
+    Nights(nights::Nights),
     /// Write a month's traffic and overage to standard output
     Export(export::Export),
     /// Close a month: what comes later becomes a visible correction
@@ -49,6 +52,7 @@ impl Traffic {
         match self.action {
             Action::Sync(sync) => sync.run(app).await,
             Action::Show(show) => show.run(app).await,
+            Action::Nights(nights) => nights.run(app).await,
             Action::Export(export) => export.run(app).await,
             Action::Close(close) => close.run(app).await,
             Action::Reopen(reopen) => reopen.run(app).await,

@@ -333,3 +333,44 @@ async fn the_months_turn_and_the_end_of_the_policy_lift_it() {
     );
     assert_eq!(about(&app, LiftOveruse).await, [march, march, other]);
 }
+
+#[tokio::test]
+async fn how_far_the_last_night_has_come_is_shown() {
+    let app = app().await;
+    let servers = registry::servers(app.store()).await.unwrap();
+    let last = async || {
+        scheduler::cron::last_nights(app.store(), &servers)
+            .await
+            .unwrap()
+    };
+    assert_eq!(last().await[0].night, None);
+    let mut clock = cron(&app);
+    clock.tick(at(2, 6)).await.unwrap();
+    let night = last().await.remove(0);
+    let months: Vec<(String, &str)> = night
+        .months
+        .iter()
+        .map(|read| (read.month.to_string(), read.state.as_str()))
+        .collect();
+    assert_eq!(
+        months,
+        [
+            ("2026-02".to_owned(), "queued"),
+            ("2026-03".to_owned(), "queued")
+        ]
+    );
+    assert_eq!(night.night.unwrap().to_string(), "2026-03-02");
+    assert!(!night.has_ended());
+    let outcome = Outcome::Succeeded {
+        already_so: false,
+        result: Some(json!({"accounts": 7, "booked_bytes": 9, "missing": 1, "flagged": 0})),
+    };
+    end_night(&app, &outcome).await;
+    let night = last().await.remove(0);
+    assert!(night.has_ended());
+    let read = &night.months[1];
+    assert_eq!(
+        (read.accounts, read.booked_bytes, read.missing, read.flagged),
+        (Some(7), Some(9), Some(1), Some(0))
+    );
+}
