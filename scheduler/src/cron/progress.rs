@@ -77,13 +77,13 @@ pub async fn last_nights(
         let at = clocks.get(&format!("stats:{}", server.id))?;
         nights::date_of(zone_of(server), *at)
     };
-    let keys: Vec<String> = servers
+    let wanted: Vec<String> = servers
         .iter()
         .filter_map(|server| Some((server, date(server)?)))
         .flat_map(|(server, date)| keys(server, date).map(|(_, key)| key))
         .collect();
     let mut jobs = HashMap::new();
-    for part in keys.chunks(500) {
+    for part in wanted.chunks(500) {
         let rows = job::Entity::find()
             .filter(job::Column::PlatformId.eq(OPERATOR))
             .filter(job::Column::IdemKey.is_in(part))

@@ -422,6 +422,7 @@ async fn a_duty_is_done_by_one_of_many_schedulers() {
         [
             "analyze",
             "close_months",
+            "overuse",
             "prune",
             "tell_of_nights",
             "wipe_secrets"
