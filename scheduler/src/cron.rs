@@ -237,9 +237,7 @@ impl Cron {
                 previous.previous()
             };
             for month in registry::open_months(&self.store, server.id, last).await? {
-                let done =
-                    registry::close_month(&self.store, &self.keyring, &server, month, ACTOR, now)
-                        .await?;
+                let done = registry::close_month(&self.store, &server, month, ACTOR, now).await?;
                 self.doorbell.ring(&done.rings).await;
                 closed += done.accounts;
             }

@@ -9,6 +9,7 @@
 
 mod accounts;
 mod claim;
+mod close;
 mod corrections;
 mod error;
 mod finish;
@@ -39,6 +40,7 @@ use sea_orm::{
 
 pub use accounts::{AccountChange, Selector};
 pub use claim::Claimed;
+pub use close::ClosedMonth;
 pub use corrections::{By, Correction};
 pub use error::StoreError;
 pub use finish::{Finish, Intent, JobError, Outcome, Report, ServerEffect};

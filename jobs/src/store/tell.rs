@@ -7,6 +7,7 @@ use std::collections::btree_map::Entry;
 
 use chrono::{DateTime, SecondsFormat};
 use entity::{account, job, secret, server, webhook_endpoint as endpoint};
+use hosting::Month;
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
 use serde_json::{Value, json};
 
@@ -49,7 +50,7 @@ impl Store {
         self.put_deliveries(tx, &deliveries, now).await
     }
 
-    /// Makes a delivery for each platform that has accounts on the server.
+    /// Makes a delivery for each address of a platform that has live accounts on the server.
     pub(crate) async fn tell_of_server(
         &self,
         tx: &impl ConnectionTrait,
@@ -57,26 +58,40 @@ impl Store {
         event: &str,
         now: i64,
     ) -> Result<Vec<Ring>, DbErr> {
-        let endpoints = endpoint::Entity::find()
-            .filter(endpoint::Column::DisabledAt.is_null())
-            .all(tx)
-            .await?;
-        if endpoints.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut concerned = BTreeMap::new();
-        for platform in endpoints.iter().map(|endpoint| endpoint.platform_id) {
-            if let Entry::Vacant(entry) = concerned.entry(platform) {
-                entry.insert(has_accounts(tx, platform, server.id).await?);
-            }
-        }
-        let deliveries: Vec<NewJob> = endpoints
-            .iter()
-            .filter(|endpoint| concerned.get(&endpoint.platform_id) == Some(&true))
-            .map(|endpoint| {
-                let data = json!({ "server": server.name, "at": rfc3339(now) });
-                let about = format!("server-{}", server.id);
-                delivery(endpoint.platform_id, endpoint.id, event, data, &about)
+        let addresses = addresses(tx, |platform| {
+            has_accounts(tx, platform, server.id, account::Column::LiveKey)
+        })
+        .await?;
+        let data = json!({ "server": server.name, "at": rfc3339(now) });
+        let about = format!("server-{}", server.id);
+        let deliveries: Vec<NewJob> = addresses
+            .into_iter()
+            .map(|to| delivery(to.platform_id, to.id, event, data.clone(), &about))
+            .collect();
+        self.put_deliveries(tx, &deliveries, now).await
+    }
+
+    /// Makes a delivery for each address of a platform that has or had accounts on the server.
+    pub(super) async fn tell_of_closed_month(
+        &self,
+        tx: &impl ConnectionTrait,
+        server: &server::Model,
+        month: Month,
+        actor: &str,
+        now: i64,
+    ) -> Result<Vec<Ring>, DbErr> {
+        let addresses = addresses(tx, |platform| {
+            has_accounts(tx, platform, server.id, account::Column::Id)
+        })
+        .await?;
+        let data = json!({ "server": server.name, "month": month });
+        let about = format!("month-{}-{month}", server.id);
+        let event = "usage.month_closed";
+        let deliveries: Vec<NewJob> = addresses
+            .into_iter()
+            .map(|to| NewJob {
+                actor: actor.to_owned(),
+                ..delivery(to.platform_id, to.id, event, data.clone(), &about)
             })
             .collect();
         self.put_deliveries(tx, &deliveries, now).await
@@ -106,17 +121,41 @@ impl Store {
     }
 }
 
+/// The addresses that are not switched off, of platforms that are concerned.
+async fn addresses<F>(
+    tx: &impl ConnectionTrait,
+    mut concerned: impl FnMut(i64) -> F,
+) -> Result<Vec<endpoint::Model>, DbErr>
+where
+    F: Future<Output = Result<bool, DbErr>>,
+{
+    let mut all = endpoint::Entity::find()
+        .filter(endpoint::Column::DisabledAt.is_null())
+        .all(tx)
+        .await?;
+    let mut known = BTreeMap::new();
+    for platform in all.iter().map(|endpoint| endpoint.platform_id) {
+        if let Entry::Vacant(entry) = known.entry(platform) {
+            entry.insert(concerned(platform).await?);
+        }
+    }
+    all.retain(|endpoint| known.get(&endpoint.platform_id) == Some(&true));
+    Ok(all)
+}
+
+/// Whether the platform has an account on the server in whose row `that` is known.
 async fn has_accounts(
     tx: &impl ConnectionTrait,
     platform_id: i64,
     server_id: i64,
+    that: account::Column,
 ) -> Result<bool, DbErr> {
     let one: Option<i64> = account::Entity::find()
         .select_only()
         .column(account::Column::Id)
         .filter(account::Column::ServerId.eq(server_id))
         .filter(account::Column::PlatformId.eq(platform_id))
-        .filter(account::Column::LiveKey.is_not_null())
+        .filter(that.is_not_null())
         .limit(1)
         .into_tuple()
         .one(tx)

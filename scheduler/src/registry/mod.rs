@@ -19,7 +19,7 @@ pub use accounts::{AccountFilter, Traffic};
 pub use accounts::{AccountPage, account_by_id, account_traffic, accounts, live_accounts};
 pub use export::{Export, ExportError, Layout};
 pub use lines::{AccountMonth, ServerUsage};
-pub use months::{Closed, MonthState, close_month, open_months};
+pub use months::{MonthState, close_month, open_months};
 pub(crate) use overage::bytes_of;
 pub use overage::{disk_limit, reached, traffic_limit};
 pub use platforms::{OPERATOR_PLATFORM, add_platform, platform_named, platforms};

@@ -1,16 +1,11 @@
 //! Closing a month: what comes in later is kept apart, visible, and not booked.
 
-use std::collections::BTreeSet;
-
 use chrono_tz::Tz;
-use entity::{account, server, usage_ledger, usage_month, webhook_endpoint};
+use entity::{server, usage_ledger, usage_month};
 use hosting::Month;
-use jobs::seal::Keyring;
-use jobs::store::{NewJob, Ring, Store, Target};
-use jobs::{JobSpec, new_public_id};
+use jobs::store::{ClosedMonth, Store};
 use sea_orm::sea_query::{Expr, ExprTrait, Query, SelectStatement};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
-use serde_json::json;
 
 use super::RegistryError;
 
@@ -55,28 +50,17 @@ fn is_over(month: Month, zone: Tz, now: i64) -> bool {
     month < Month::of(&now.with_timezone(&zone))
 }
 
-/// What a close did.
-#[derive(Debug, Clone, Default)]
-pub struct Closed {
-    /// How many accounts' months were closed now; those closed earlier are not counted.
-    pub accounts: u64,
-    /// What to ring: the webhooks that tell of it.
-    pub rings: Vec<Ring>,
-}
-
-/// Closes a month of a server at `now` (milliseconds UTC) and tells the platforms that have accounts on
-/// it. Twice is as once.
+/// Closes a month of a server at `now` (milliseconds UTC): [`Store::close_month`], for a month that is over.
 ///
 /// # Errors
 /// [`RegistryError::Invalid`] when the month is not over in the panel's time zone, or the ledger's.
 pub async fn close_month(
     store: &Store,
-    keyring: &Keyring,
     server: &server::Model,
     month: Month,
     actor: &str,
     now: i64,
-) -> Result<Closed, RegistryError> {
+) -> Result<ClosedMonth, RegistryError> {
     let zone: Tz = server.time_zone.parse().unwrap_or(Tz::UTC);
     if !is_over(month, zone, now) {
         return Err(RegistryError::invalid(
@@ -84,23 +68,7 @@ pub async fn close_month(
             format!("{month} is not over on server {}", server.name),
         ));
     }
-    let closed = usage_month::Entity::update_many()
-        .col_expr(usage_month::Column::ClosedAt, Expr::value(now))
-        .filter(usage_month::Column::Month.eq(month.to_string()))
-        .filter(usage_month::Column::ServerId.eq(server.id))
-        .filter(usage_month::Column::ClosedAt.is_null())
-        .exec(store.writer_connection())
-        .await?
-        .rows_affected;
-    let rings = if closed > 0 {
-        announce(store, keyring, server, month, actor).await?
-    } else {
-        Vec::new()
-    };
-    Ok(Closed {
-        accounts: closed,
-        rings,
-    })
+    Ok(store.close_month(server, month, actor, now).await?)
 }
 
 /// Months of a server that are open although `last` and all before it should be closed, oldest first. What an
@@ -139,62 +107,6 @@ fn reopened() -> SelectStatement {
         .and_where(of(usage_ledger::Column::Month).eq(month(usage_month::Column::Month)))
         .and_where(of(usage_ledger::Column::Entry).eq("reopened"))
         .take()
-}
-
-async fn announce(
-    store: &Store,
-    keyring: &Keyring,
-    server: &server::Model,
-    month: Month,
-    actor: &str,
-) -> Result<Vec<Ring>, RegistryError> {
-    let owners: BTreeSet<i64> = account::Entity::find()
-        .select_only()
-        .column(account::Column::PlatformId)
-        .distinct()
-        .filter(account::Column::ServerId.eq(server.id))
-        .filter(account::Column::PlatformId.is_not_null())
-        .into_tuple::<Option<i64>>()
-        .all(store.reader())
-        .await?
-        .into_iter()
-        .flatten()
-        .collect();
-    let endpoints = webhook_endpoint::Entity::find()
-        .filter(webhook_endpoint::Column::PlatformId.is_in(owners))
-        .filter(webhook_endpoint::Column::DisabledAt.is_null())
-        .all(store.reader())
-        .await?;
-    if endpoints.is_empty() {
-        return Ok(Vec::new());
-    }
-    let messages: Vec<NewJob> = endpoints
-        .into_iter()
-        .map(|endpoint| {
-            let key = format!("month_closed:{}:{month}:{}", server.id, endpoint.id);
-            NewJob {
-                public_id: new_public_id(),
-                platform_id: endpoint.platform_id,
-                body_hash: keyring.intake.hash(key.as_bytes()),
-                idem_key: key,
-                spec: JobSpec::DeliverWebhook {
-                    endpoint_id: endpoint.id,
-                    event: "usage.month_closed".to_owned(),
-                    data: json!({"server": server.name, "month": month}),
-                },
-                server_id: None,
-                target: Target::Nobody,
-                due_at: None,
-                actor: actor.to_owned(),
-                reason: None,
-                webhook: None,
-                trace: None,
-                secrets: Vec::new(),
-                replay_of: None,
-            }
-        })
-        .collect();
-    Ok(store.submit(&messages).await?.1)
 }
 
 #[cfg(test)]

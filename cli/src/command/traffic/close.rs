@@ -9,8 +9,7 @@ use super::meant;
 use crate::App;
 use crate::command::operator;
 use crate::error::Failure;
-use crate::keys::Role;
-use crate::start::{Patience, doorbell, keyring, ledger};
+use crate::start::{Patience, doorbell, ledger};
 
 #[derive(Debug, Args)]
 pub(super) struct Close {
@@ -26,13 +25,11 @@ impl Close {
     pub(super) async fn run(self, app: &App) -> Result<(), Failure> {
         let month = self.month;
         let store = ledger(&app.config.settings, Patience::None).await?;
-        let keys = keyring(&app.config.settings, Role::Operator)?;
         let bell = doorbell(&app.config.settings).await?;
         let mut values = Vec::new();
         for row in meant(&store, self.server.as_deref()).await? {
             let now = store.now().await?;
-            let closed =
-                registry::close_month(&store, &keys, &row, month, &operator(), now).await?;
+            let closed = registry::close_month(&store, &row, month, &operator(), now).await?;
             bell.ring(&closed.rings).await;
             app.out.line(format!(
                 "{} {month}: {} accounts closed",
