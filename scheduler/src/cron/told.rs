@@ -24,20 +24,18 @@ use crate::times::rfc3339;
 /// Before so much of a month is over, nothing is said about its end.
 const PROJECTED_AFTER_MS: i64 = 3 * DAY_MS;
 
-/// A night whose jobs have been made and whose end is not told yet.
-struct Night<'a> {
+/// One month that a night reads on one server, whose job has been made and whose end is not told yet.
+struct Reading<'a> {
     server: &'a server::Model,
+    /// The date of the night.
     date: NaiveDate,
-    /// When it began: how it stands in the clocks.
+    /// When the night began: how it stands in the clocks.
     at: i64,
-}
-
-impl Night<'_> {
-    /// The months that it may have read, and the keys of the jobs that did.
-    fn keys(&self) -> [(Month, String); 2] {
-        let month = nights::month_of(self.date);
-        [month, month.previous()].map(|month| (month, stats_key(self.server.id, month, self.date)))
-    }
+    month: Month,
+    /// The job's.
+    key: String,
+    /// The name of the clock that says which night was told last.
+    clock: String,
 }
 
 impl Cron {
@@ -46,42 +44,46 @@ impl Cron {
         let asked = self.clocks("stats:").await?;
         let told = self.clocks("told:").await?;
         let servers = self.enabled_servers().await?;
-        let nights: Vec<Night<'_>> = servers
+        let readings: Vec<Reading<'_>> = servers
             .iter()
-            .filter_map(|server| {
-                let at = *asked.get(&format!("stats:{}", server.id))?;
-                let known = told.get(&format!("told:{}", server.id)) == Some(&at);
-                let date = nights::date_of(zone_of(server), at)?;
-                (!known).then_some(Night { server, date, at })
-            })
+            .filter_map(|server| Some((server, *asked.get(&format!("stats:{}", server.id))?)))
+            .flat_map(|(server, at)| readings(server, at))
+            .filter(|reading| told.get(&reading.clock) != Some(&reading.at))
             .collect();
-        let states = self.states_of(&nights).await?;
+        let states = self.states_of(&readings).await?;
         let mut messages = 0;
-        for night in &nights {
-            // Where some of it is still to come, later.
-            let Some(months) = read_months(night, &states) else {
-                continue;
-            };
-            for month in months {
-                messages += self.tell_of_month(night, month, now).await?;
+        for reading in &readings {
+            let state = states.get(&reading.key).and_then(|name| name.parse().ok());
+            match state {
+                Some(JobState::Succeeded) => messages += self.tell_of(reading, now).await?,
+                Some(JobState::Cancelled) | None => {}
+                // It is still to come, by itself or when somebody replays it.
+                Some(
+                    JobState::Queued
+                    | JobState::Running
+                    | JobState::Retrying
+                    | JobState::Held
+                    | JobState::Failed,
+                ) => continue,
             }
-            let clock = format!("told:{}", night.server.id);
-            self.set_clock(&clock, night.at, now).await?;
+            self.set_clock(&reading.clock, reading.at, now).await?;
         }
         Ok(messages)
     }
 
-    /// The states of these nights' jobs, by key.
-    async fn states_of(&self, nights: &[Night<'_>]) -> Result<HashMap<String, String>, StoreError> {
-        let keys = nights.iter().flat_map(Night::keys).map(|(_, key)| key);
-        let keys: Vec<String> = keys.collect();
+    /// The states of their jobs, by key.
+    async fn states_of(
+        &self,
+        readings: &[Reading<'_>],
+    ) -> Result<HashMap<String, String>, StoreError> {
+        let keys: Vec<&str> = readings.iter().map(|one| one.key.as_str()).collect();
         let mut states = HashMap::new();
         for part in keys.chunks(500) {
             let rows: Vec<(String, String)> = job::Entity::find()
                 .select_only()
                 .columns([job::Column::IdemKey, job::Column::State])
                 .filter(job::Column::PlatformId.eq(OPERATOR))
-                .filter(job::Column::IdemKey.is_in(part))
+                .filter(job::Column::IdemKey.is_in(part.iter().copied()))
                 .into_tuple()
                 .all(self.store.reader())
                 .await?;
@@ -90,13 +92,8 @@ impl Cron {
         Ok(states)
     }
 
-    async fn tell_of_month(
-        &self,
-        night: &Night<'_>,
-        month: Month,
-        now: i64,
-    ) -> Result<usize, RegistryError> {
-        let server = night.server;
+    async fn tell_of(&self, reading: &Reading<'_>, now: i64) -> Result<usize, RegistryError> {
+        let (server, month, date) = (reading.server, reading.month, reading.date);
         let runs = nights::date_of(zone_of(server), now).map(nights::month_of) == Some(month);
         let filter = AccountFilter {
             servers: Some(vec![server.id]),
@@ -119,10 +116,10 @@ impl Cron {
         }
         let recorded = accounts.into_iter().map(|(platform_id, accounts)| Message {
             platform_id,
-            key: format!("usage.recorded:{}:{month}:{}", server.id, night.date),
+            key: format!("usage.recorded:{}:{month}:{date}", server.id),
             event: "usage.recorded",
             data: json!({
-                "server": server.name, "month": month, "night": night.date, "accounts": accounts,
+                "server": server.name, "month": month, "night": date, "accounts": accounts,
             }),
         });
         Ok(new + self.tell(recorded.collect()).await?)
@@ -220,20 +217,23 @@ struct Message {
     data: Value,
 }
 
-/// The months that were read, once none of the night's jobs is still to end by itself.
-fn read_months(night: &Night<'_>, states: &HashMap<String, String>) -> Option<Vec<Month>> {
-    let mut months = Vec::new();
-    for (month, key) in night.keys() {
-        let Some(state) = states.get(&key).and_then(|name| name.parse().ok()) else {
-            continue;
-        };
-        match state {
-            JobState::Queued | JobState::Running | JobState::Retrying => return None,
-            JobState::Succeeded => months.push(month),
-            JobState::Held | JobState::Failed | JobState::Cancelled => {}
-        }
-    }
-    Some(months)
+/// The months that the server's night at that time may have read.
+fn readings(server: &server::Model, at: i64) -> Vec<Reading<'_>> {
+    let Some(date) = nights::date_of(zone_of(server), at) else {
+        return Vec::new();
+    };
+    let month = nights::month_of(date);
+    let reading = |(which, month): (&str, Month)| Reading {
+        server,
+        date,
+        at,
+        month,
+        key: stats_key(server.id, month, date),
+        clock: format!("told:{which}:{}", server.id),
+    };
+    [("running", month), ("previous", month.previous())]
+        .map(reading)
+        .into()
 }
 
 /// What the month will come to when it goes on as it has so far; `None` while it is too young.

@@ -220,6 +220,28 @@ async fn a_closed_month_and_a_night_that_failed_tell_nothing() {
     assert_eq!(messages(&app, "usage.recorded").await.len(), 1);
 }
 
+#[tokio::test]
+async fn a_night_that_is_read_only_when_somebody_replays_it_is_told_then() {
+    let app = app().await;
+    account(&app, "whmcs:1", "over", 150, Some(100)).await;
+    let mut clock = cron(&app);
+    clock.tick(at(11, 6)).await.unwrap();
+    let held = Outcome::Held {
+        code: "server_unreachable".to_owned(),
+    };
+    end_night(&app, &held).await;
+    assert_eq!(clock.tick(at(11, 7)).await.unwrap().told, 0);
+    for row in of_kind(&app, jobs::JobKind::GetStats).await {
+        let replayed = app.store().replay(row.id, "me", "read it", false).await;
+        assert_eq!(replayed.unwrap().0, jobs::store::Replayed::Reopened);
+    }
+    assert_eq!(clock.tick(at(11, 8)).await.unwrap().told, 0, "under way");
+    end_night(&app, &read()).await;
+    assert_eq!(clock.tick(at(11, 9)).await.unwrap().told, 3);
+    assert_eq!(messages(&app, "usage.recorded").await.len(), 1);
+    assert_eq!(clock.tick(at(11, 10)).await.unwrap().told, 0);
+}
+
 /// The jobs of that kind: the account's id, oldest first.
 async fn about(app: &App, kind: jobs::JobKind) -> Vec<i64> {
     let jobs = of_kind(app, kind).await;
