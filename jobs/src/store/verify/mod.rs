@@ -12,7 +12,7 @@ use sea_orm::{AccessMode, DatabaseTransaction, DbBackend, IsolationLevel, Transa
 
 use super::{Store, StoreError};
 use month::Bookings;
-use pages::{Ledger, Months};
+use pages::{Ledger, Months, Paged};
 
 /// Which books.
 #[derive(Debug, Clone, Copy, Default)]
@@ -65,8 +65,8 @@ impl Store {
             verified.violations += 1;
             found(violation);
         };
-        let mut months = Months::new(books);
-        let mut ledger = Ledger::new(books);
+        let mut months = Paged::new(Months(books));
+        let mut ledger = Paged::new(Ledger(books));
         let mut bookings = Bookings::default();
         loop {
             let month = months.peek(&tx).await?;

@@ -41,17 +41,30 @@ impl Booking {
     }
 }
 
-pub(super) struct Months {
-    books: Books,
-    page: VecDeque<OneMonth>,
-    last: Option<(i64, String)>,
+/// A list in the order of its rows' keys.
+pub(super) trait List {
+    type Row: Clone + Send + Sync;
+
+    /// The rows after this one, from the first when there is none; fewer than a page are the last.
+    fn after(
+        &self,
+        tx: &DatabaseTransaction,
+        last: Option<&Self::Row>,
+    ) -> impl Future<Output = Result<Vec<Self::Row>, DbErr>> + Send;
+}
+
+/// A list that is read a page at a time.
+pub(super) struct Paged<L: List> {
+    list: L,
+    page: VecDeque<L::Row>,
+    last: Option<L::Row>,
     ended: bool,
 }
 
-impl Months {
-    pub(super) fn new(books: Books) -> Self {
+impl<L: List> Paged<L> {
+    pub(super) fn new(list: L) -> Self {
         Self {
-            books,
+            list,
             page: VecDeque::new(),
             last: None,
             ended: false,
@@ -62,40 +75,49 @@ impl Months {
         self.page.pop_front();
     }
 
-    pub(super) async fn peek(
-        &mut self,
-        tx: &DatabaseTransaction,
-    ) -> Result<Option<OneMonth>, DbErr> {
+    pub(super) async fn peek(&mut self, tx: &DatabaseTransaction) -> Result<Option<L::Row>, DbErr> {
         if self.page.is_empty() && !self.ended {
-            self.turn(tx).await?;
+            let rows = self.list.after(tx, self.last.as_ref()).await?;
+            self.ended = (rows.len() as u64) < PAGE;
+            self.last = rows.last().cloned();
+            self.page.extend(rows);
         }
         Ok(self.page.front().cloned())
     }
+}
 
-    async fn turn(&mut self, tx: &DatabaseTransaction) -> Result<(), DbErr> {
+/// The months.
+pub(super) struct Months(pub(super) Books);
+
+impl List for Months {
+    type Row = OneMonth;
+
+    async fn after(
+        &self,
+        tx: &DatabaseTransaction,
+        last: Option<&OneMonth>,
+    ) -> Result<Vec<OneMonth>, DbErr> {
         use usage_month::Column as C;
         let mut query = usage_month::Entity::find()
             .order_by_asc(C::AccountId)
             .order_by_asc(C::Month)
             .limit(PAGE);
-        if let Some((account, month)) = &self.last {
+        if let Some((account, month)) = last.map(OneMonth::key) {
             let after = Condition::all()
-                .add(C::AccountId.eq(*account))
+                .add(C::AccountId.eq(account))
                 .add(C::Month.gt(month));
             // The first part says nothing new, and lets every database begin in the index where we are.
             query = query
-                .filter(C::AccountId.gte(*account))
-                .filter(Condition::any().add(C::AccountId.gt(*account)).add(after));
+                .filter(C::AccountId.gte(account))
+                .filter(Condition::any().add(C::AccountId.gt(account)).add(after));
         }
-        if let Some(month) = self.books.month {
+        if let Some(month) = self.0.month {
             query = query.filter(C::Month.eq(month.to_string()));
         }
-        if let Some(server) = self.books.server_id {
+        if let Some(server) = self.0.server_id {
             query = query.filter(C::ServerId.eq(server));
         }
         let rows = query.all(tx).await?;
-        self.ended = (rows.len() as u64) < PAGE;
-        self.last = rows.last().map(|row| (row.account_id, row.month.clone()));
         let mut ids: Vec<i64> = rows.iter().map(|row| row.account_id).collect();
         ids.dedup();
         let accounts = account::Entity::find()
@@ -104,71 +126,51 @@ impl Months {
             .await?;
         let accounts: BTreeMap<i64, account::Model> =
             accounts.into_iter().map(|row| (row.id, row)).collect();
-        self.page.extend(rows.into_iter().map(|row| OneMonth {
+        let month = |row: usage_month::Model| OneMonth {
             account: accounts.get(&row.account_id).cloned(),
             row,
-        }));
-        Ok(())
+        };
+        Ok(rows.into_iter().map(month).collect())
     }
 }
 
-pub(super) struct Ledger {
-    books: Books,
-    page: VecDeque<Booking>,
-    last: Option<(i64, String, i64)>,
-    ended: bool,
-}
+/// The ledger.
+pub(super) struct Ledger(pub(super) Books);
 
-impl Ledger {
-    pub(super) fn new(books: Books) -> Self {
-        Self {
-            books,
-            page: VecDeque::new(),
-            last: None,
-            ended: false,
-        }
-    }
+impl List for Ledger {
+    type Row = Booking;
 
-    pub(super) fn next(&mut self) {
-        self.page.pop_front();
-    }
-
-    pub(super) async fn peek(
-        &mut self,
+    async fn after(
+        &self,
         tx: &DatabaseTransaction,
-    ) -> Result<Option<Booking>, DbErr> {
-        if self.page.is_empty() && !self.ended {
-            self.turn(tx).await?;
-        }
-        Ok(self.page.front().cloned())
-    }
-
-    async fn turn(&mut self, tx: &DatabaseTransaction) -> Result<(), DbErr> {
+        last: Option<&Booking>,
+    ) -> Result<Vec<Booking>, DbErr> {
         use usage_ledger::Column as C;
         let mut query = usage_ledger::Entity::find()
             .order_by_asc(C::AccountId)
             .order_by_asc(C::Month)
             .order_by_asc(C::Id)
             .limit(PAGE);
-        if let Some((account, month, id)) = &self.last {
+        if let Some(last) = last {
+            let (account, month) = last.key();
             let same = Condition::all()
-                .add(C::AccountId.eq(*account))
+                .add(C::AccountId.eq(account))
                 .add(C::Month.eq(month))
-                .add(C::Id.gt(*id));
+                .add(C::Id.gt(last.row.id));
             let later = Condition::all()
-                .add(C::AccountId.eq(*account))
+                .add(C::AccountId.eq(account))
                 .add(C::Month.gt(month));
-            query = query.filter(C::AccountId.gte(*account)).filter(
+            query = query.filter(C::AccountId.gte(account)).filter(
                 Condition::any()
-                    .add(C::AccountId.gt(*account))
+                    .add(C::AccountId.gt(account))
                     .add(later)
                     .add(same),
             );
         }
-        if let Some(month) = self.books.month {
+        if let Some(month) = self.0.month {
             query = query.filter(C::Month.eq(month.to_string()));
         }
-        if let Some(server) = self.books.server_id {
+        if let Some(server) = self.0.server_id {
             let mut of_server = Query::select();
             of_server
                 .column(account::Column::Id)
@@ -177,17 +179,13 @@ impl Ledger {
             query = query.filter(C::AccountId.in_subquery(of_server));
         }
         let rows = query.all(tx).await?;
-        self.ended = (rows.len() as u64) < PAGE;
-        self.last = rows
-            .last()
-            .map(|row| (row.account_id, row.month.clone(), row.id));
         let ids: Vec<i64> = rows.iter().filter_map(|row| row.reading_id).collect();
         let readings = readings(tx, &ids).await?;
-        self.page.extend(rows.into_iter().map(|row| Booking {
+        let booking = |row: usage_ledger::Model| Booking {
             reading: row.reading_id.and_then(|id| readings.get(&id).cloned()),
             row,
-        }));
-        Ok(())
+        };
+        Ok(rows.into_iter().map(booking).collect())
     }
 }
 
