@@ -38,10 +38,13 @@ pub(crate) struct AccountView {
     dedicated_ip: bool,
     /// Its main address.
     address: Option<String>,
-    /// `us` or `others`, while suspended.
+    /// `us`, `others`, or `overuse` when it is for its traffic alone, while suspended.
     suspended_by: Option<String>,
     /// Why, while suspended.
     suspend_reason: Option<String>,
+    /// The month whose traffic is used up, while it is suspended for that, be it alone or besides.
+    #[schema(value_type = Option<shapes::Month>)]
+    overuse_month: Option<String>,
     /// Disk use in bytes at the last reading.
     disk_bytes: Option<i64>,
     /// In how many nights in a row the panel did not report it; from three on it is rather gone.
@@ -69,6 +72,7 @@ impl AccountView {
             address: row.address.clone(),
             suspended_by: row.suspended_by.clone(),
             suspend_reason: row.suspend_reason.clone(),
+            overuse_month: row.overuse_month.clone(),
             disk_bytes: row.disk_bytes,
             missing_nights: row.missing_nights,
             created_at: rfc3339(row.created_at),
