@@ -95,7 +95,7 @@ shapes! {
         "Why jobs do not start there now; `open` when they do.",
     );
     /// How a month is written.
-    ExportFormat = one_of(["json", "ndjson", "csv"], "How it is written.");
+    ExportFormat = one_of(["json", "ndjson", "csv", "parquet"], "How it is written.");
     /// What a job's secret is.
     SecretPurpose = one_of(
         [Purpose::Password.name(), Purpose::LoginLink.name()],

@@ -50,7 +50,10 @@ impl Api {
         let mut rounds = MonthRounds::begin(&self.store, month, filter).await?;
         let first = rounds.next().await?;
         let (sender, receiver) = mpsc::channel(1);
-        let export = Export::new(layout, month);
+        let export = Export::new(layout, month).map_err(|error| {
+            tracing::error!(failure = %error, "The export of {month} cannot begin: {error}");
+            Problem::unavailable()
+        })?;
         tokio::spawn(send_all(place, rounds, first, export, sender));
         Ok(body(receiver))
     }
@@ -101,7 +104,7 @@ async fn send_rounds(
         drop(rows);
         round = rounds.next().await?;
     }
-    hand_over(sender, export.end().to_vec()).await?;
+    hand_over(sender, export.end()?).await?;
     send(sender, Piece::End).await
 }
 

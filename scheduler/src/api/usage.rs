@@ -25,7 +25,7 @@ pub(crate) struct ExportQuery {
     /// `YYYY-MM`; if not set, the current one (UTC).
     #[param(value_type = Option<shapes::Month>)]
     month: Option<String>,
-    /// `json` (the usual), `ndjson` (a JSON object for each line) or `csv`.
+    /// `json` (the usual), `ndjson` (a JSON object for each line), `csv` or `parquet`.
     #[param(value_type = Option<shapes::ExportFormat>)]
     format: Option<String>,
 }
@@ -49,6 +49,7 @@ pub(crate) struct MonthUsage {
             (MonthUsage = "application/json"),
             (String = "application/x-ndjson"),
             (String = "text/csv"),
+            (Vec<u8> = "application/vnd.apache.parquet"),
         ),
     )),
 )]
@@ -66,7 +67,13 @@ pub(crate) async fn month(
         "json" => (Layout::JsonMonth, "application/json", "json"),
         "ndjson" => (Layout::NdJson, "application/x-ndjson", "ndjson"),
         "csv" => (Layout::Csv, "text/csv; charset=utf-8", "csv"),
-        _ => return Err(Problem::field("format", "must be json, ndjson or csv")),
+        "parquet" => (Layout::Parquet, "application/vnd.apache.parquet", "parquet"),
+        _ => {
+            return Err(Problem::field(
+                "format",
+                "must be json, ndjson, csv or parquet",
+            ));
+        }
     };
     let filter = AccountFilter {
         platform_id: (!caller.sees_all()).then_some(caller.platform_id),

@@ -1,12 +1,15 @@
 //! A month written down piece by piece, so that the memory it takes does not grow with its rows.
 
-use std::io::Write;
+mod columns;
+mod parquet;
 
 use hosting::Month;
 
+use self::columns::{COLUMNS, Values};
+use self::parquet::Table;
 use super::lines::AccountMonth;
 use super::usage::UsageRow;
-use crate::times::{rfc3339, whole_mb};
+use crate::times::rfc3339;
 
 /// How a month is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +23,8 @@ pub enum Layout {
     JsonList,
     /// A JSON object: `{"month": "2026-11", "items": [...]}`.
     JsonMonth,
+    /// A Parquet file with the columns of CSV: numbers are numbers, times are times, and -1 MB is no limit.
+    Parquet,
 }
 
 /// Why a piece could not be written: never in practice, it is written to memory.
@@ -31,50 +36,51 @@ pub enum ExportError {
     /// As JSON.
     #[error(transparent)]
     Json(#[from] serde_json::Error),
+    /// As Parquet.
+    #[error(transparent)]
+    Parquet(#[from] ::parquet::errors::ParquetError),
     /// Into the buffer.
     #[error(transparent)]
     Io(#[from] std::io::Error),
 }
 
-const HEADER: [&str; 18] = [
-    "month",
-    "server",
-    "username",
-    "domain",
-    "reference",
-    "account_id",
-    "traffic_bytes",
-    "traffic_mb",
-    "traffic_limit_mb",
-    "overage_bytes",
-    "overage_mb",
-    "disk_mb",
-    "resets",
-    "flag",
-    "late_bytes",
-    "closed_at",
-    "as_of",
-    "disk_as_of",
-];
-
 /// An export under way: what comes first, then rows in any number of pieces, then what comes last. Without
-/// its end a JSON document is broken, so that one cut short does not look complete.
-#[derive(Debug)]
+/// its end a document is broken, so that one cut short does not look complete; lines of CSV and NDJSON do.
 pub struct Export {
-    layout: Layout,
     month: Month,
-    first: bool,
+    form: Form,
+}
+
+enum Form {
+    Csv,
+    NdJson,
+    Json {
+        begin: String,
+        end: &'static str,
+        first: bool,
+    },
+    Parquet(Box<Table>),
 }
 
 impl Export {
     /// Before anything is written.
-    #[must_use]
-    pub fn new(layout: Layout, month: Month) -> Self {
-        Self {
-            layout,
-            month,
+    ///
+    /// # Errors
+    /// [`ExportError`].
+    pub fn new(layout: Layout, month: Month) -> Result<Self, ExportError> {
+        let json = |begin: String, end| Form::Json {
+            begin,
+            end,
             first: true,
-        }
+        };
+        let form = match layout {
+            Layout::Csv => Form::Csv,
+            Layout::NdJson => Form::NdJson,
+            Layout::JsonList => json("[".to_owned(), "]\n"),
+            Layout::JsonMonth => json(format!("{{\"month\":\"{month}\",\"items\":["), "]}\n"),
+            Layout::Parquet => Form::Parquet(Box::new(Table::new()?)),
+        };
+        Ok(Self { month, form })
     }
 
     /// Which month.
@@ -88,50 +94,64 @@ impl Export {
     /// # Errors
     /// [`ExportError`].
     pub fn begin(&self) -> Result<Vec<u8>, ExportError> {
-        Ok(match self.layout {
-            Layout::Csv => csv_line(&HEADER.map(str::to_owned))?,
-            Layout::NdJson => Vec::new(),
-            Layout::JsonList => b"[".to_vec(),
-            Layout::JsonMonth => format!("{{\"month\":\"{}\",\"items\":[", self.month).into_bytes(),
+        Ok(match &self.form {
+            Form::Csv => csv_line(COLUMNS.map(|(name, _)| name.to_owned()))?,
+            Form::NdJson | Form::Parquet(_) => Vec::new(),
+            Form::Json { begin, .. } => begin.as_bytes().to_vec(),
         })
     }
 
-    /// Some rows.
+    /// Some rows; what is returned may be of earlier ones.
     ///
     /// # Errors
     /// [`ExportError`].
     pub fn rows(&mut self, rows: &[UsageRow]) -> Result<Vec<u8>, ExportError> {
         let mut piece = Vec::new();
-        for row in rows {
-            match self.layout {
-                Layout::Csv => piece.extend(csv_line(&fields(row))?),
-                Layout::NdJson => {
+        match &mut self.form {
+            Form::Csv => {
+                for row in rows {
+                    piece.extend(csv_line(COLUMNS.map(|(_, values)| field(values, row)))?);
+                }
+            }
+            Form::NdJson => {
+                for row in rows {
                     serde_json::to_writer(&mut piece, &AccountMonth::from(row))?;
                     piece.push(b'\n');
                 }
-                Layout::JsonList | Layout::JsonMonth => {
-                    let between: &[u8] = if self.first { b"\n" } else { b",\n" };
-                    piece.write_all(between)?;
+            }
+            Form::Json { first, .. } => {
+                for row in rows {
+                    let between: &[u8] = if *first { b"\n" } else { b",\n" };
+                    piece.extend(between);
                     serde_json::to_writer(&mut piece, &AccountMonth::from(row))?;
+                    *first = false;
                 }
             }
-            self.first = false;
+            Form::Parquet(table) => {
+                table.add(rows)?;
+                piece = table.take();
+            }
         }
         Ok(piece)
     }
 
     /// What comes last.
-    #[must_use]
-    pub fn end(&self) -> &'static [u8] {
-        match self.layout {
-            Layout::Csv | Layout::NdJson => b"",
-            Layout::JsonList => b"]\n",
-            Layout::JsonMonth => b"]}\n",
-        }
+    ///
+    /// # Errors
+    /// [`ExportError`].
+    pub fn end(&mut self) -> Result<Vec<u8>, ExportError> {
+        Ok(match &mut self.form {
+            Form::Csv | Form::NdJson => Vec::new(),
+            Form::Json { end, .. } => end.as_bytes().to_vec(),
+            Form::Parquet(table) => {
+                table.end()?;
+                table.take()
+            }
+        })
     }
 }
 
-fn csv_line(fields: &[String]) -> Result<Vec<u8>, ExportError> {
+fn csv_line(fields: [String; COLUMNS.len()]) -> Result<Vec<u8>, ExportError> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(fields)?;
     writer
@@ -139,33 +159,14 @@ fn csv_line(fields: &[String]) -> Result<Vec<u8>, ExportError> {
         .map_err(|error| error.into_error().into())
 }
 
-fn fields(row: &UsageRow) -> [String; 18] {
-    let usage = row.usage.as_ref();
-    let number = |value: Option<i64>| value.map(|n| n.to_string()).unwrap_or_default();
-    let time = |value: Option<i64>| value.map(rfc3339).unwrap_or_default();
-    let mb = |bytes: Option<i64>| bytes.map(|n| whole_mb(n).to_string()).unwrap_or_default();
-    let overage = row.overage_bytes();
-    let limit = row.traffic_limit.map(|limit| limit.to_string());
-    [
-        row.month.to_string(),
-        plain(&row.server),
-        plain(&row.account.username),
-        plain(row.account.domain.as_deref().unwrap_or_default()),
-        plain(row.account.reference.as_deref().unwrap_or_default()),
-        row.account.public_id.clone(),
-        number(row.used_bytes()),
-        mb(row.used_bytes()),
-        limit.unwrap_or_default(),
-        number(overage),
-        mb(overage),
-        mb(row.disk_bytes),
-        usage.map(|u| u.resets.to_string()).unwrap_or_default(),
-        usage.and_then(|u| u.flag.clone()).unwrap_or_default(),
-        number(usage.map(|u| u.late_bytes)),
-        time(usage.and_then(|u| u.closed_at)),
-        time(usage.map(|u| u.as_of)),
-        time(row.disk_as_of),
-    ]
+fn field(values: Values, row: &UsageRow) -> String {
+    let text = match values {
+        Values::Text(value) => value(row).map(|text| plain(&text)),
+        Values::Whole(value) => value(row).map(|number| number.to_string()),
+        Values::Limit(value) => value(row).map(|limit| limit.to_string()),
+        Values::Time(value) => value(row).map(rfc3339),
+    };
+    text.unwrap_or_default()
 }
 
 /// OWASP's rule for CSV: what begins like a formula is made text.
@@ -198,11 +199,11 @@ mod tests {
     fn an_export_without_its_end_is_no_json() {
         let month: Month = "2026-11".parse().unwrap();
         for layout in [Layout::JsonList, Layout::JsonMonth] {
-            let mut export = Export::new(layout, month);
+            let mut export = Export::new(layout, month).unwrap();
             let mut text = export.begin().unwrap();
             text.extend(export.rows(&[]).unwrap());
             assert!(serde_json::from_slice::<serde_json::Value>(&text).is_err());
-            text.extend(export.end());
+            text.extend(export.end().unwrap());
             let value: serde_json::Value = serde_json::from_slice(&text).unwrap();
             let list = value.get("items").unwrap_or(&value);
             assert_eq!(list.as_array().map(Vec::len), Some(0));

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::record::Field;
 use reqwest::{Method, Response, StatusCode};
 use sea_orm::ConnectionTrait;
 use serde_json::Value;
@@ -77,6 +79,55 @@ async fn every_account_comes_once_in_every_layout() {
     assert_eq!(none["items"][0]["traffic_bytes"], Value::Null);
 }
 
+/// The file's rows, each column by its name.
+async fn parquet_rows(app: &App) -> Vec<Vec<(String, Field)>> {
+    let answer = ask(app, "parquet").await;
+    assert_eq!(answer.status(), StatusCode::OK);
+    let kind = &answer.headers()["content-type"];
+    assert_eq!(kind, "application/vnd.apache.parquet");
+    let file = SerializedFileReader::new(answer.bytes().await.unwrap()).unwrap();
+    let rows = file.get_row_iter(None).unwrap();
+    rows.map(|row| row.unwrap().into_columns()).collect()
+}
+
+#[tokio::test]
+async fn a_parquet_file_of_several_groups_says_what_csv_says() {
+    let app = App::start().await;
+    fill(&app, MANY + 1).await;
+    let forever =
+        "UPDATE usage_month SET traffic_limit_mb = -1, closed_at = 86400000 WHERE account_id = 1";
+    let connection = app.store().writer_connection();
+    connection.execute_unprepared(forever).await.unwrap();
+    let rows = parquet_rows(&app).await;
+    let csv = ask(&app, "csv").await.text().await.unwrap();
+    let mut lines = csv.lines().map(|line| line.split(',').collect::<Vec<_>>());
+    let header = lines.next().unwrap();
+    assert_eq!(rows.len(), usize::try_from(MANY).unwrap() + 1);
+    for (row, line) in rows.iter().zip(lines) {
+        let names: Vec<&str> = row.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, header);
+        for ((name, field), text) in row.iter().zip(line) {
+            let same = match field {
+                Field::Null => text.is_empty(),
+                Field::Str(value) => value == text,
+                Field::Long(-1) => text == "unlimited",
+                Field::Long(number) => number.to_string() == text,
+                Field::TimestampMillis(at) => {
+                    let time = chrono::DateTime::parse_from_rfc3339(text).unwrap();
+                    time.timestamp_millis() == *at
+                }
+                _ => false,
+            };
+            assert!(same, "{name}: {field:?} is not {text}");
+        }
+    }
+    let closed = |row: &[(String, Field)]| row.iter().any(|(name, _)| name == "closed_at");
+    assert!(
+        rows.iter().all(|row| closed(row)),
+        "unknown is null, not left out"
+    );
+}
+
 #[tokio::test]
 async fn without_accounts_an_export_is_empty_and_complete() {
     let app = App::start().await;
@@ -86,13 +137,14 @@ async fn without_accounts_an_export_is_empty_and_complete() {
     assert_eq!(csv.lines().count(), 1);
     let lines = app.get("/v1/usage?month=2026-01&format=ndjson").await;
     assert_eq!((lines.status, lines.text.as_str()), (StatusCode::OK, ""));
+    assert_eq!(parquet_rows(&app).await.len(), 0);
 }
 
 #[tokio::test]
 async fn a_ledger_that_fails_in_the_middle_leaves_a_broken_answer() {
     let app = App::start().await;
     fill(&app, MANY).await;
-    for format in ["csv", "json", "ndjson"] {
+    for format in ["csv", "json", "ndjson", "parquet"] {
         let mut answer = ask(&app, format).await;
         assert_eq!(answer.status(), StatusCode::OK);
         assert!(answer.chunk().await.unwrap().is_some());

@@ -27,6 +27,7 @@ enum Format {
     Csv,
     Json,
     Ndjson,
+    Parquet,
 }
 
 impl From<Format> for Layout {
@@ -35,6 +36,7 @@ impl From<Format> for Layout {
             Format::Csv => Layout::Csv,
             Format::Json => Layout::JsonList,
             Format::Ndjson => Layout::NdJson,
+            Format::Parquet => Layout::Parquet,
         }
     }
 }
@@ -45,16 +47,18 @@ impl Export {
         let store = ledger(&app.config.settings, Patience::None).await?;
         let filter = filter(&store, self.server.as_deref()).await?;
         let mut rounds = MonthRounds::begin(&store, self.month, &filter).await?;
-        let mut export = registry::Export::new(self.format.into(), self.month);
         let cut_off = |error: &dyn std::fmt::Display| {
             Failure::work(format!("the export is cut off here: {error}"))
         };
+        let export = registry::Export::new(self.format.into(), self.month);
+        let mut export = export.map_err(|error| cut_off(&error))?;
         let head = export.begin().map_err(|error| cut_off(&error))?;
         app.out.bytes(&head).map_err(|error| cut_off(&error))?;
         while let Some(rows) = rounds.next().await.map_err(|error| cut_off(&error))? {
             let piece = export.rows(&rows).map_err(|error| cut_off(&error))?;
             app.out.bytes(&piece).map_err(|error| cut_off(&error))?;
         }
-        app.out.bytes(export.end()).map_err(|error| cut_off(&error))
+        let end = export.end().map_err(|error| cut_off(&error))?;
+        app.out.bytes(&end).map_err(|error| cut_off(&error))
     }
 }
