@@ -72,6 +72,7 @@ fn usage(row: &Row) -> AccountUsage {
         traffic: row
             .figure
             .map(|figure| Bytes::new(figure).expect("it fits")),
+        deleted: row.deleted,
         ..traffic::row(&row.login, 0)
     }
 }

@@ -19,8 +19,10 @@ struct Account {
     forgotten: BTreeMap<Month, u64>,
     /// A running counter's figure.
     running: u64,
-    /// Moved away, or terminated.
+    /// Moved away, terminated, or deleted.
     gone: bool,
+    /// The panel goes on to report it as deleted, in the months in which something flowed.
+    remembered: bool,
 }
 
 /// One made-up installation.
@@ -75,6 +77,7 @@ impl World {
             forgotten: BTreeMap::new(),
             running: self.chance.random_range(0..2_000_000_000),
             gone: false,
+            remembered: false,
         });
         Event::Known { login, domain }
     }
@@ -161,13 +164,22 @@ impl World {
         }
         if self.happens("re-created", 120) {
             self.accounts[at].gone = true;
+            self.accounts[at].remembered = self.remembers() && self.happens("deleted row", 2);
             let login = self.accounts[at].login.clone();
             events.push(Event::Terminated(at));
             let number = self.accounts.len();
             events.push(self.add(login, number));
         } else if self.happens("moved away", 300) {
             self.accounts[at].gone = true;
+        } else if self.remembers() && self.happens("deleted behind our back", 200) {
+            self.accounts[at].gone = true;
+            self.accounts[at].remembered = true;
         }
+    }
+
+    /// Panels that tell of what was deleted have a sum for each month.
+    fn remembers(&self) -> bool {
+        self.counter == Counter::MonthTotal
     }
 
     /// A little more flows, and perhaps the panel forgets.
@@ -208,14 +220,20 @@ impl World {
         }
     }
 
-    /// The report of now.
+    /// The report of now; what was deleted comes last.
     fn report(&self, month: Month) -> Vec<Row> {
         let there = self.accounts.iter().filter(|account| !account.gone);
+        let deleted = self
+            .accounts
+            .iter()
+            .filter(|account| account.remembered && account.flowed.contains_key(&month));
         there
+            .chain(deleted)
             .map(|account| Row {
                 login: account.login.clone(),
                 domain: account.domain.clone(),
                 figure: Some(self.figure(account, month)),
+                deleted: account.gone,
             })
             .collect()
     }

@@ -38,6 +38,8 @@ pub struct Row {
     pub domain: String,
     /// The figure; `None` = the panel did not tell.
     pub figure: Option<u64>,
+    /// Whether the panel says that it is of an account that is no more.
+    pub deleted: bool,
 }
 
 /// What happens between the panel, Hostler and its operators. Accounts are numbered as they come.
@@ -79,6 +81,7 @@ pub enum Event {
 #[derive(Debug)]
 struct Account {
     login: String,
+    domain: String,
     lives: bool,
 }
 
@@ -104,8 +107,9 @@ impl Observer {
     /// Takes note of it. `false` = an operator's wish that must be refused.
     pub fn see(&mut self, event: &Event) -> bool {
         match event {
-            Event::Known { login, .. } => self.accounts.push(Account {
+            Event::Known { login, domain } => self.accounts.push(Account {
                 login: login.clone(),
+                domain: domain.clone(),
                 lives: true,
             }),
             Event::Read { month, rows } | Event::Empty { month, rows } => {
@@ -160,17 +164,42 @@ impl Observer {
         told
     }
 
-    /// What the report says of a living account, if it does not contradict itself.
+    /// What the report says of an account, if it does not contradict itself.
     fn figure_of(&self, account: usize, rows: &[Row]) -> Option<u64> {
-        let Account { login, lives: true } = &self.accounts[account] else {
-            return None;
-        };
-        let mut mine: Vec<&Row> = rows.iter().filter(|row| row.login == *login).collect();
+        let mut mine: Vec<&Row> = rows
+            .iter()
+            .filter(|row| self.is_of(account, row, rows))
+            .collect();
         mine.dedup();
         match mine.as_slice() {
             [one] => one.figure,
             _ => None,
         }
+    }
+
+    /// A row of what exists is the living account's. One of what was deleted is that of the terminated account
+    /// with its domain too; if there is none, then of the living one, which was deleted behind our back: but
+    /// not when the report says that it exists.
+    fn is_of(&self, account: usize, row: &Row, rows: &[Row]) -> bool {
+        let account = &self.accounts[account];
+        if account.login != row.login {
+            return false;
+        }
+        if !row.deleted {
+            return account.lives;
+        }
+        let of_domain = |one: &&Account| one.login == row.login && one.domain == row.domain;
+        let terminated = self.accounts.iter().filter(of_domain);
+        let terminated = terminated.filter(|one| !one.lives).count();
+        let exists = || {
+            let mut all = rows.iter();
+            all.any(|other| other.login == row.login && !other.deleted)
+        };
+        of_domain(&account)
+            && match account.lives {
+                true => terminated == 0 && !exists(),
+                false => terminated == 1,
+            }
     }
 
     fn count(&mut self, account: usize, month: Month, raw: u64, is_stale: bool) -> bool {
