@@ -17,7 +17,7 @@ fn wrong_requests() -> Vec<(Value, &'static str, &'static str)> {
     let mut odd_field = create("web1", "acme");
     odd_field["servr"] = json!("web1");
     vec![
-        (json!("suspend"), "body", "expected"),
+        (json!("suspend"), "body", "object"),
         (no_kind, "kind", "required"),
         (
             json!({"kind": "make", "server": "web1"}),
