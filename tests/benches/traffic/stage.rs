@@ -98,7 +98,8 @@ impl Stage {
         self.generation
     }
 
-    /// One night of these servers, by a worker of sixteen places; how long it took from the first ring.
+    /// One night of these servers, by a worker of sixteen places that is there already; how long it took from
+    /// the intake of its jobs to the end of the last.
     pub(crate) async fn night(&mut self, servers: &[Server], delay: Duration) -> Duration {
         let generation = self.next_generation(delay);
         let doorbell = Doorbell::local();
@@ -117,7 +118,7 @@ impl Stage {
             keyring: Arc::clone(&self.keyring),
             webhooks: Arc::new(HttpsSender::new(Vec::new(), None).unwrap()),
             deployment: "bench".to_owned(),
-            health,
+            health: Arc::clone(&health),
         };
         let running = tokio::spawn(worker::start(options, async {
             let _ = stopped.await;
@@ -126,6 +127,9 @@ impl Stage {
             .iter()
             .map(|server| self.job(server, generation))
             .collect();
+        while health.looks() == 0 {
+            tokio::task::yield_now().await;
+        }
         let begun = Instant::now();
         let (answers, rings) = self.store.submit(&jobs).await.unwrap();
         assert!(answers.iter().all(Result::is_ok));

@@ -198,6 +198,10 @@ impl World {
 
     /// The panel forgets: a running counter begins anew, a month's sum loses a domain.
     fn forget(&mut self, at: usize, month: Month) {
+        let account = &self.accounts[at];
+        if account.gone && !account.flowed.contains_key(&month) {
+            return;
+        }
         let shown = shown(&self.accounts[at], month);
         let lost = self.chance.random_range(0..=shown);
         let account = &mut self.accounts[at];
