@@ -5,13 +5,14 @@
 #[path = "../../worker/tests/support/mod.rs"]
 mod support;
 
-use entity::{account, usage_ledger, usage_month, usage_reading};
+use entity::{account, server, usage_ledger, usage_month, usage_reading};
 use hosting::{Bytes, Month};
 use jobs::store::{AccountChange, NewJob, Target};
 use jobs::{AccountState, JobSpec, JobState};
 use panels::AccountUsage;
-use sea_orm::EntityTrait;
+use sea_orm::ActiveValue::{NotSet, Set};
 use sea_orm::sea_query::Expr;
+use sea_orm::{ActiveModelTrait, EntityTrait};
 use support::fake::Fault;
 use support::{App, create};
 use tests::on_every_database;
@@ -40,6 +41,10 @@ fn row(name: &str, bytes: u64) -> AccountUsage {
 }
 
 async fn import(app: &App, names: &[&str]) {
+    import_on(app, app.server_id, names).await;
+}
+
+async fn import_on(app: &App, server_id: i64, names: &[&str]) {
     for name in names {
         let change = AccountChange {
             state: Some(AccountState::Active),
@@ -49,7 +54,7 @@ async fn import(app: &App, names: &[&str]) {
         let name = name.parse().unwrap();
         assert!(
             app.store
-                .import_account(app.server_id, &name, &change)
+                .import_account(server_id, &name, &change)
                 .await
                 .unwrap()
         );
@@ -136,6 +141,25 @@ on_every_database! {
         let accounts = account::Entity::find().all(app.store.reader()).await.unwrap();
         let disks: Vec<Option<i64>> = accounts.iter().map(|account| account.disk_bytes).collect();
         assert_eq!(disks, [Some(130 << 20), Some(20 << 20)]);
+    }
+
+    async fn a_domain_that_another_server_has_too_is_flagged(db: &TestDatabase) {
+        let app = app(db).await;
+        let other = server::ActiveModel {
+            id: NotSet,
+            name: Set("web2".into()),
+            live_name: Set(Some("web2".into())),
+            ..app.server().await.into()
+        };
+        let other = other.insert(app.store.writer_connection()).await.unwrap().id;
+        import(&app, &["acme", "bob", "carol"]).await;
+        import_on(&app, other, &["bob", "dave"]).await;
+        let rows = ["acme", "bob", "carol"].map(|name| row(name, 5));
+        assert_eq!(read(&app, "1", rows.into()).await["flagged"], 1);
+        let readings = usage_reading::Entity::find().all(app.store.reader()).await.unwrap();
+        let flagged = readings.iter().find(|reading| reading.flag.is_some()).unwrap();
+        assert_eq!((flagged.username.as_str(), flagged.flag.as_deref()), ("bob", Some("duplicate_home")));
+        assert_eq!(totals(&app).await, [5, 5, 5]);
     }
 
     async fn a_closed_month_stays_and_a_missing_account_is_counted_at_night(db: &TestDatabase) {

@@ -9,11 +9,11 @@ use hosting::Month;
 use jobs::AccountState;
 use panels::{Counter, PanelError, UsageReport};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder,
-    QuerySelect, Statement,
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
 };
 
-use super::{LISTED, Written};
+use super::bulk::Rows;
+use super::{CHUNK, LISTED, Written};
 use crate::attempt::{Attempt, Halt};
 use crate::matching::Known;
 
@@ -82,7 +82,7 @@ impl Run {
             server_id,
             month,
             counter,
-            elsewhere: elsewhere(attempt, server_id).await?,
+            elsewhere: elsewhere(attempt, server_id, &known).await?,
             known,
             is_final: false,
         })
@@ -134,25 +134,33 @@ impl Run {
 }
 
 /// Those whose domain an account of another server has too: while a customer is moved, both count.
-async fn elsewhere(attempt: &Attempt<'_>, server_id: i64) -> Result<BTreeSet<i64>, Halt> {
+async fn elsewhere(
+    attempt: &Attempt<'_>,
+    server_id: i64,
+    known: &[Known],
+) -> Result<BTreeSet<i64>, Halt> {
     let reader = attempt.worker.store().reader();
-    let backend = reader.get_database_backend();
-    let server = match backend {
-        DbBackend::Postgres => "$1",
-        _ => "?",
-    };
     let there = [AccountState::Active.name(), AccountState::Suspended.name()].join("', '");
-    let sql = format!(
-        "SELECT DISTINCT here.id FROM account AS here \
-         JOIN account AS there ON there.domain = here.domain \
-         WHERE here.server_id = {server} AND here.terminated_at IS NULL \
-         AND there.server_id <> here.server_id AND there.live_key IS NOT NULL \
-         AND there.state IN ('{there}')"
+    let only = format!(
+        "there.server_id <> {{}} AND there.live_key IS NOT NULL AND there.state IN ('{there}')"
     );
-    let both = Statement::from_sql_and_values(backend, sql, [server_id.into()]);
+    let living: Vec<&Known> = known
+        .iter()
+        .filter(|one| one.terminated_at.is_none() && one.domain.is_some())
+        .collect();
     let mut ids = BTreeSet::new();
-    for row in reader.query_all_raw(both).await? {
-        ids.insert(row.try_get_by_index(0)?);
+    for part in living.chunks(CHUNK) {
+        let rows = Rows::new(reader.get_database_backend())
+            .ints("id", part.iter().map(|one| one.id))
+            .texts("domain", part.iter().map(|one| one.domain.as_ref()))
+            .found_in(
+                "account AS there",
+                "there.domain = t.c2",
+                (&only, server_id.into()),
+            );
+        for row in reader.query_all_raw(rows).await? {
+            ids.insert(row.try_get_by_index(0)?);
+        }
     }
     Ok(ids)
 }
