@@ -226,6 +226,15 @@ impl Installation {
     #[must_use]
     pub fn token(&self, scopes: &[&str]) -> String {
         self.hostler(&["platform", "add", "billing"]);
+        self.another_token("test", scopes)
+    }
+
+    /// One more token of that platform, with these scopes.
+    ///
+    /// # Panics
+    /// When the command prints no token.
+    #[must_use]
+    pub fn another_token(&self, name: &str, scopes: &[&str]) -> String {
         let mut args = vec![
             "--json",
             "token",
@@ -233,7 +242,7 @@ impl Installation {
             "--platform",
             "billing",
             "--name",
-            "test",
+            name,
         ];
         for scope in scopes {
             args.extend(["--scope", scope]);

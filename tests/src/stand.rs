@@ -100,20 +100,8 @@ impl Stand {
     /// A client of the same platform that may do everything.
     #[must_use]
     pub fn admin(&self) -> Client {
-        let token = [
-            "--json",
-            "token",
-            "create",
-            "--platform",
-            "billing",
-            "--name",
-            "all",
-            "--scope",
-            "admin",
-        ];
-        let said = self.installation.hostler(&token).json();
-        let token = said["token"].as_str().unwrap_or_default();
-        Client::new(self.client.base(), token)
+        let token = self.installation.another_token("all", &["admin"]);
+        Client::new(self.client.base(), &token)
     }
 
     /// Puts a create of that login name in; returns the job's id.

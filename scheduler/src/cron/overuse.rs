@@ -37,7 +37,7 @@ impl Cron {
             let account = &row.account;
             let is_over = reached(usage.total_bytes, limit, percent);
             let held = account.overuse_month.as_deref() == Some(row.month.to_string().as_str());
-            let key = format!("{}:{}:{}", account.id, row.month, in_words(limit));
+            let key = format!("{}:{}:{limit}", account.id, row.month);
             if is_over && account.state == AccountState::Active.name() {
                 let month = row.month;
                 let why = why(usage.total_bytes, limit, month);
@@ -121,19 +121,11 @@ fn is_over(account: &account::Model, zone: Tz, now: i64) -> bool {
     matches!((month, runs), (Some(month), Some(runs)) if month < runs)
 }
 
-fn in_words(limit: Limit) -> String {
-    match limit {
-        Limit::AtMost(mb) => mb.to_string(),
-        Limit::Unlimited => "unlimited".to_owned(),
-    }
-}
-
 /// For the customer, who may be shown it by the panel.
 fn why(used: i64, limit: Limit, month: Month) -> String {
     let mb = |bytes: i64| bytes / bytes_of(1);
     format!(
-        "the traffic of {month} is used up: {} MB of {} MB",
-        mb(used),
-        in_words(limit)
+        "the traffic of {month} is used up: {} MB of {limit} MB",
+        mb(used)
     )
 }
