@@ -71,9 +71,10 @@ impl Api {
         let Some(now) = self.store.job_by_row(row.id).await? else {
             return Ok(row);
         };
-        if !is_settled(&now) {
-            place.rested(patience).await;
+        if is_settled(&now) {
+            return Ok(now);
         }
+        place.rested(patience).await;
         if !registry::is_still_valid(&self.store, caller).await? {
             return Err(Problem::unauthorized());
         }
