@@ -6,67 +6,67 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::Want;
 use crate::Lane;
 
 /// Rings beyond this are left to the timer and the top-up.
 const CAP: usize = 10_000;
 
+/// One lane's rings, and the one who waits for them.
 #[derive(Debug, Default)]
-struct Lists {
-    interactive: VecDeque<i64>,
-    bulk: VecDeque<i64>,
+struct List {
+    ids: Mutex<VecDeque<i64>>,
+    rung: Notify,
 }
 
-impl Lists {
-    fn of(&mut self, lane: Lane) -> &mut VecDeque<i64> {
-        match lane {
-            Lane::Interactive => &mut self.interactive,
-            Lane::Bulk => &mut self.bulk,
-        }
+impl List {
+    fn ids(&self) -> MutexGuard<'_, VecDeque<i64>> {
+        // A list of hints cannot be left half-changed by a panic.
+        self.ids.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Local {
-    lists: Mutex<Lists>,
-    rung: Notify,
+    interactive: List,
+    bulk: List,
 }
 
 impl Local {
-    pub(super) fn push(&self, lane: Lane, ids: &[i64]) {
-        {
-            let mut lists = self.lists();
-            let list = lists.of(lane);
-            let room = CAP.saturating_sub(list.len());
-            list.extend(ids.iter().take(room));
+    fn of(&self, lane: Lane) -> &List {
+        match lane {
+            Lane::Interactive => &self.interactive,
+            Lane::Bulk => &self.bulk,
         }
-        self.rung.notify_one();
+    }
+
+    pub(super) fn push(&self, lane: Lane, ids: &[i64]) {
+        let list = self.of(lane);
+        {
+            let mut there = list.ids();
+            let room = CAP.saturating_sub(there.len());
+            there.extend(ids.iter().take(room));
+        }
+        list.rung.notify_one();
     }
 
     pub(super) fn room(&self, lane: Lane) -> usize {
-        CAP.saturating_sub(self.lists().of(lane).len())
+        CAP.saturating_sub(self.of(lane).ids().len())
     }
 
-    pub(super) fn take(&self, want: Want) -> Vec<i64> {
-        let mut lists = self.lists();
-        let first = want.interactive.min(lists.interactive.len());
-        let mut ids: Vec<i64> = lists.interactive.drain(..first).collect();
-        let second = want
-            .bulk
-            .min(want.interactive.saturating_sub(first))
-            .min(lists.bulk.len());
-        ids.extend(lists.bulk.drain(..second));
-        ids
+    /// At most so many rings, those that were rung first.
+    pub(super) fn take(&self, lane: Lane, most: usize) -> Vec<i64> {
+        let mut there = self.of(lane).ids();
+        let many = most.min(there.len());
+        there.drain(..many).collect()
     }
 
-    /// Waits at most `patience` for a ring that is wanted.
-    pub(super) async fn wait(&self, want: Want, patience: Duration) -> Vec<i64> {
+    /// Waits at most `patience` for a ring in that lane.
+    pub(super) async fn wait(&self, lane: Lane, most: usize, patience: Duration) -> Vec<i64> {
         let heard = async {
             loop {
                 // A permit of `notify_one` is kept, so a ring between `take` and here is not missed.
-                self.rung.notified().await;
-                let ids = self.take(want);
+                self.of(lane).rung.notified().await;
+                let ids = self.take(lane, most);
                 if !ids.is_empty() {
                     return ids;
                 }
@@ -76,11 +76,6 @@ impl Local {
             .await
             .unwrap_or_default()
     }
-
-    fn lists(&self) -> MutexGuard<'_, Lists> {
-        // A list of hints cannot be left half-changed by a panic.
-        self.lists.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 #[cfg(test)]
@@ -88,31 +83,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn interactive_rings_are_heard_first_and_no_more_than_wanted() {
+    fn rings_are_heard_in_their_order_and_no_more_than_wanted() {
         let bell = Local::default();
         bell.push(Lane::Bulk, &[1, 2, 3]);
         bell.push(Lane::Interactive, &[10, 11]);
-        assert_eq!(
-            bell.take(Want {
-                interactive: 3,
-                bulk: 3
-            }),
-            [10, 11, 1]
-        );
-        assert_eq!(
-            bell.take(Want {
-                interactive: 3,
-                bulk: 0
-            }),
-            [0; 0]
-        );
-        assert_eq!(
-            bell.take(Want {
-                interactive: 3,
-                bulk: 1
-            }),
-            [2]
-        );
+        assert_eq!(bell.take(Lane::Interactive, 3), [10, 11]);
+        assert_eq!(bell.take(Lane::Interactive, 3), [0; 0]);
+        assert_eq!(bell.take(Lane::Bulk, 2), [1, 2]);
+        assert_eq!(bell.take(Lane::Bulk, 2), [3]);
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_one_lane_hears_it_while_another_waits_for_the_other() {
+        let bell = Local::default();
+        let patience = Duration::from_secs(60);
+        let (interactive, bulk) = tokio::join!(bell.wait(Lane::Interactive, 5, patience), async {
+            bell.push(Lane::Bulk, &[1]);
+            let bulk = bell.wait(Lane::Bulk, 5, patience).await;
+            bell.push(Lane::Interactive, &[10]);
+            bulk
+        });
+        assert_eq!((interactive, bulk), (vec![10], vec![1]));
     }
 
     #[test]

@@ -58,19 +58,6 @@ pub struct RedisOptions {
     pub cap: usize,
 }
 
-/// How many jobs of each lane are wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Want {
-    pub(crate) interactive: usize,
-    pub(crate) bulk: usize,
-}
-
-impl Want {
-    pub(crate) fn nothing(self) -> bool {
-        self.interactive == 0 && self.bulk == 0
-    }
-}
-
 /// The doorbell. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Doorbell {
@@ -171,18 +158,19 @@ impl Doorbell {
         }
     }
 
-    /// The next rings: waits at most `patience` for the first one.
-    pub(crate) async fn hear(&self, want: Want, patience: Duration) -> Vec<i64> {
-        let at_hand = self.here.take(want);
+    /// The next rings of a lane: waits at most `patience` for the first one. One caller at a time for a lane;
+    /// each lane is waited for by itself, so that who has no place for one hears the other.
+    pub(crate) async fn hear(&self, lane: Lane, most: usize, patience: Duration) -> Vec<i64> {
+        let at_hand = self.here.take(lane, most);
         if !at_hand.is_empty() {
             return at_hand;
         }
         match &self.there {
             Some(there) => tokio::select! {
-                ids = there.pop(want, patience) => ids,
-                ids = self.here.wait(want, patience) => ids,
+                ids = there.pop(lane, most, patience) => ids,
+                ids = self.here.wait(lane, most, patience) => ids,
             },
-            None => self.here.wait(want, patience).await,
+            None => self.here.wait(lane, most, patience).await,
         }
     }
 }

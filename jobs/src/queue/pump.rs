@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, mpsc, watch};
 
-use super::{Doorbell, Health, Want};
-use crate::store::{Claimed, Store, StoreError, in_time};
+use super::{Doorbell, Health};
+use crate::store::{Claimed, Ring, Store, StoreError, in_time};
 use crate::{Lane, Pace};
 
 /// How long one wait for a ring lasts.
@@ -23,6 +23,23 @@ const DATABASE_AWAY: Duration = Duration::from_secs(1);
 const LEND_AFTER: Duration = Duration::from_secs(10);
 /// Most places that are lent at one time, as a multiple of all.
 const LENT: usize = 3;
+
+/// What a look finds beyond the free places waits in the backlog, up to so many times the places for bulk jobs: a
+/// look asks of every server, and a night of many servers must not need one for each job.
+const AHEAD: usize = 4;
+
+/// How many jobs of each lane are wanted. Those for bulk jobs are among those for interactive ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Want {
+    interactive: usize,
+    bulk: usize,
+}
+
+impl Want {
+    fn nothing(self) -> bool {
+        self.interactive == 0 && self.bulk == 0
+    }
+}
 
 /// The places of one worker. A quarter of them is kept for jobs that somebody waits for.
 #[derive(Debug)]
@@ -127,93 +144,84 @@ pub(super) struct Pump {
 
 impl Pump {
     pub(super) async fn run(mut self) {
-        let (ask, mut heard) = ear(self.doorbell.clone());
+        let mut rings = Rings {
+            interactive: Ear::of(Lane::Interactive, self.doorbell.clone()),
+            bulk: Ear::of(Lane::Bulk, self.doorbell.clone()),
+        };
         let mut tick = tokio::time::interval(self.poll_every);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut backlog: VecDeque<i64> = VecDeque::new();
-        let mut asked = false;
-        // Whether the timer found as many as it could take, so that there may be more.
-        let mut more = false;
         let slots = Arc::clone(&self.slots);
         loop {
-            let want = slots.want();
-            if !want.nothing() && !asked && backlog.is_empty() {
-                asked = ask.try_send(want).is_ok();
-            }
-            let waiting = want.nothing() || !backlog.is_empty() || more;
+            rings.ask(slots.want());
+            let Rings { interactive, bulk } = &mut rings;
             tokio::select! {
                 biased;
                 _ = self.stop.changed() => break,
-                Some(ids) = heard.recv() => {
-                    asked = false;
-                    backlog.extend(ids);
-                }
-                _ = tick.tick() => more = self.look().await,
-                () = slots.freed.notified(), if waiting => {
-                    if more && backlog.is_empty() {
-                        more = self.look().await;
+                Some(ids) = interactive.heard.recv() => interactive.hear(ids),
+                Some(ids) = bulk.heard.recv() => bulk.hear(ids),
+                _ = tick.tick() => self.look(&mut rings).await,
+                () = slots.freed.notified() => {
+                    if rings.are_short(slots.want()) {
+                        self.look(&mut rings).await;
                     }
                 }
             }
-            self.claim_from(&mut backlog).await;
+            self.claim_from(&mut rings).await;
         }
     }
 
-    /// Claims from the rung ids as many as there are places.
-    async fn claim_from(&self, backlog: &mut VecDeque<i64>) {
-        while !backlog.is_empty() {
-            let want = self.slots.want();
-            if want.nothing() {
+    /// Claims as many of what is known as there are places.
+    async fn claim_from(&self, rings: &mut Rings) {
+        loop {
+            let ids = rings.next(self.slots.want());
+            if ids.is_empty() {
                 return;
             }
-            let ids: Vec<i64> = backlog
-                .drain(..want.interactive.min(backlog.len()))
-                .collect();
-            self.claim(&ids).await;
+            if !self.claim(&ids).await {
+                // The timer finds them once the database answers; until then nobody holds up a stop.
+                rings.forget();
+            }
         }
     }
 
-    /// Asks SQL what could be claimed. `true` = all that was wanted was found, so there may be more.
-    async fn look(&self) -> bool {
+    /// Asks SQL what could be claimed.
+    async fn look(&self, rings: &mut Rings) {
         let want = self.slots.want();
         if want.nothing() {
             self.health.looked();
-            return true;
-        }
-        match in_time(self.find(want)).await {
-            Ok(ids) => {
-                // Who finds work and cannot claim it does not work; the claim says so.
-                if ids.is_empty() {
-                    self.health.looked();
-                }
-                let full = ids.len() >= want.bulk.max(1);
-                self.claim(&ids).await;
-                full && !ids.is_empty()
-            }
-            Err(error) => {
-                self.away(&error).await;
-                false
-            }
-        }
-    }
-
-    async fn find(&self, want: Want) -> Result<Vec<i64>, StoreError> {
-        self.health.count_look();
-        let limit = |places: usize| u64::try_from(places).unwrap_or(u64::MAX);
-        let mut rings = self
-            .store
-            .pick(Lane::Interactive, limit(want.interactive))
-            .await?;
-        rings.extend(self.store.pick_checks().await?);
-        let left = want.bulk.min(want.interactive.saturating_sub(rings.len()));
-        rings.extend(self.store.pick(Lane::Bulk, limit(left)).await?);
-        Ok(rings.into_iter().map(|ring| ring.job_id).collect())
-    }
-
-    async fn claim(&self, ids: &[i64]) {
-        if ids.is_empty() {
+            rings.interactive.more = true;
+            rings.bulk.more = true;
             return;
         }
+        match in_time(self.find(want, rings)).await {
+            // Who finds work and cannot claim it does not work; the claim says so.
+            Ok(()) if rings.are_empty() => self.health.looked(),
+            Ok(()) => {}
+            Err(error) => self.away(&error).await,
+        }
+    }
+
+    async fn find(&self, want: Want, rings: &mut Rings) -> Result<(), StoreError> {
+        self.health.count_look();
+        let most = want.interactive;
+        let mut found = self.store.pick(Lane::Interactive, most as u64).await?;
+        rings.interactive.more = found.len() >= most;
+        found.extend(self.store.pick_checks().await?);
+        let left = want.bulk.min(want.interactive.saturating_sub(found.len()));
+        rings.interactive.know(&found);
+        // Nobody has asked for those without a place.
+        rings.bulk.more = true;
+        if left > 0 {
+            let most = left + AHEAD * self.slots.for_bulk;
+            let found = self.store.pick(Lane::Bulk, most as u64).await?;
+            rings.bulk.more = found.len() >= most;
+            rings.bulk.know(&found);
+        }
+        Ok(())
+    }
+
+    /// Whether the database answered.
+    async fn claim(&self, ids: &[i64]) -> bool {
         self.health.count_claim();
         match self.store.claim(ids, &self.owner).await {
             Ok(claimed) => {
@@ -223,8 +231,12 @@ impl Pump {
                     // The worker loop ends only after this task; a refused send would end the lease unused.
                     let _ = self.out.send(Work { claimed, slot }).await;
                 }
+                true
             }
-            Err(error) => self.away(&error).await,
+            Err(error) => {
+                self.away(&error).await;
+                false
+            }
         }
     }
 
@@ -244,20 +256,100 @@ async fn wait(time: Duration) {
     tokio::time::sleep(time).await;
 }
 
-/// Waits for rings in a task of its own: a blocking pop that is dropped half-way would keep its
-/// connection busy. One question at a time.
-fn ear(doorbell: Doorbell) -> (mpsc::Sender<Want>, mpsc::Receiver<Vec<i64>>) {
-    let (ask, mut asked) = mpsc::channel::<Want>(1);
-    let (tell, heard) = mpsc::channel(1);
-    tokio::spawn(async move {
-        while let Some(want) = asked.recv().await {
-            let ids = doorbell.hear(want, HEAR_FOR).await;
-            if tell.send(ids).await.is_err() {
-                break;
+/// What is known of jobs that could be claimed, from rings and looks. Hints, no more.
+struct Rings {
+    interactive: Ear,
+    bulk: Ear,
+}
+
+impl Rings {
+    /// Each lane is listened to by itself: while all places for bulk jobs are taken one waits for interactive
+    /// rings alone, and a place that is freed then must not have to wait until that ends.
+    fn ask(&mut self, want: Want) {
+        self.interactive.ask(want.interactive);
+        self.bulk.ask(want.bulk);
+    }
+
+    /// Takes out what is wanted, interactive jobs first.
+    fn next(&mut self, want: Want) -> Vec<i64> {
+        let mut ids = self.interactive.take(want.interactive);
+        let left = want.interactive.saturating_sub(ids.len());
+        ids.extend(self.bulk.take(want.bulk.min(left)));
+        ids
+    }
+
+    fn are_empty(&self) -> bool {
+        self.interactive.backlog.is_empty() && self.bulk.backlog.is_empty()
+    }
+
+    /// Whether there is a place that a look could fill and nothing known can.
+    fn are_short(&self, want: Want) -> bool {
+        self.interactive.is_short(want.interactive) || self.bulk.is_short(want.bulk)
+    }
+
+    fn forget(&mut self) {
+        self.interactive.backlog.clear();
+        self.bulk.backlog.clear();
+    }
+}
+
+/// Who listens for one lane's rings, and what is known of that lane and not yet claimed.
+struct Ear {
+    question: mpsc::Sender<usize>,
+    heard: mpsc::Receiver<Vec<i64>>,
+    asked: bool,
+    backlog: VecDeque<i64>,
+    /// Whether the last look did not find all there is.
+    more: bool,
+}
+
+impl Ear {
+    /// Waits for rings in a task of its own: a blocking pop that is dropped half-way would keep its
+    /// connection busy. One question at a time.
+    fn of(lane: Lane, doorbell: Doorbell) -> Self {
+        let (question, mut asked) = mpsc::channel::<usize>(1);
+        let (tell, heard) = mpsc::channel(1);
+        tokio::spawn(async move {
+            while let Some(most) = asked.recv().await {
+                let ids = doorbell.hear(lane, most, HEAR_FOR).await;
+                if tell.send(ids).await.is_err() {
+                    break;
+                }
             }
+        });
+        Self {
+            question,
+            heard,
+            asked: false,
+            backlog: VecDeque::new(),
+            more: false,
         }
-    });
-    (ask, heard)
+    }
+
+    fn is_short(&self, most: usize) -> bool {
+        self.more && most > 0 && self.backlog.is_empty()
+    }
+
+    /// Asks for the next rings where there is a place for them and nothing known that could take it.
+    fn ask(&mut self, most: usize) {
+        if most > 0 && !self.asked && self.backlog.is_empty() {
+            self.asked = self.question.try_send(most).is_ok();
+        }
+    }
+
+    fn hear(&mut self, ids: Vec<i64>) {
+        self.asked = false;
+        self.backlog.extend(ids);
+    }
+
+    fn know(&mut self, found: &[Ring]) {
+        self.backlog.extend(found.iter().map(|ring| ring.job_id));
+    }
+
+    fn take(&mut self, most: usize) -> Vec<i64> {
+        let many = most.min(self.backlog.len());
+        self.backlog.drain(..many).collect()
+    }
 }
 
 #[cfg(test)]
@@ -290,6 +382,33 @@ mod tests {
                 bulk: 1
             }
         );
+    }
+
+    #[tokio::test]
+    async fn a_bulk_place_that_is_freed_hears_at_once_though_interactive_rings_are_waited_for() {
+        let bell = Doorbell::local();
+        let mut rings = Rings {
+            interactive: Ear::of(Lane::Interactive, bell.clone()),
+            bulk: Ear::of(Lane::Bulk, bell.clone()),
+        };
+        let ring = |job_id, lane| Ring { job_id, lane };
+        let want = |interactive, bulk| Want { interactive, bulk };
+        rings.ask(want(1, 0));
+        bell.ring(&[ring(1, Lane::Bulk), ring(2, Lane::Bulk)]).await;
+        rings.ask(want(2, 1));
+        let ids = rings.bulk.heard.recv().await.expect("an ear lives");
+        rings.bulk.hear(ids);
+        bell.ring(&[ring(3, Lane::Interactive)]).await;
+        let ids = rings.interactive.heard.recv().await.expect("an ear lives");
+        rings.interactive.hear(ids);
+        assert_eq!(rings.next(want(1, 1)), [3], "interactive jobs come first");
+        assert_eq!(rings.next(want(1, 0)), [0; 0]);
+        assert_eq!(rings.next(want(1, 1)), [1]);
+        assert!(rings.are_empty());
+        assert!(!rings.are_short(want(1, 1)));
+        rings.bulk.more = true;
+        assert!(rings.are_short(want(1, 1)));
+        assert!(!rings.are_short(want(1, 0)));
     }
 
     #[test]

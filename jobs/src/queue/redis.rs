@@ -14,7 +14,7 @@ use secrecy::ExposeSecret;
 use tokio::sync::{Mutex, broadcast};
 
 use super::standing::{CONNECT, Came, Say, Standing};
-use super::{QueueError, RedisOptions, Want};
+use super::{QueueError, RedisOptions};
 use crate::Lane;
 
 /// After a failure Redis is left alone for this long, so that nobody waits for it again and again.
@@ -32,7 +32,8 @@ pub(super) struct Remote {
     channel: String,
     cap: usize,
     talk: Mutex<Line>,
-    ear: Mutex<Line>,
+    /// One a lane: a blocking pop keeps its connection busy.
+    ears: [Mutex<Line>; 2],
     standing: Standing,
     lengths: [AtomicUsize; 2],
 }
@@ -66,7 +67,7 @@ impl Remote {
             channel: format!("{prefix}:done"),
             cap: options.cap,
             talk: Mutex::default(),
-            ear: Mutex::default(),
+            ears: Default::default(),
             standing: Standing::default(),
             lengths: [AtomicUsize::new(0), AtomicUsize::new(0)],
         })
@@ -84,7 +85,7 @@ impl Remote {
     }
 
     fn length(&self, lane: Lane) -> &AtomicUsize {
-        &self.lengths[usize::from(lane == Lane::Bulk)]
+        &self.lengths[index(lane)]
     }
 
     pub(super) async fn check(&self) -> Result<(), QueueError> {
@@ -226,31 +227,22 @@ impl Remote {
         }
     }
 
-    /// Pops what is wanted, interactive first; waits at most `patience`. While Redis is away this waits
-    /// all the same, so that the caller's loop does not spin.
-    pub(super) async fn pop(&self, want: Want, patience: Duration) -> Vec<i64> {
+    /// Pops at most so many of a lane; waits at most `patience`. While Redis is away this waits all the same,
+    /// so that the caller's loop does not spin.
+    pub(super) async fn pop(&self, lane: Lane, most: usize, patience: Duration) -> Vec<i64> {
         let popped = self.on(
-            &self.ear,
+            &self.ears[index(lane)],
             "BLMPOP",
             patience + Duration::from_secs(3),
             async |connection| {
-                let mut pop = cmd("BLMPOP");
-                pop.arg(patience.as_secs_f64());
-                if want.bulk > 0 {
-                    pop.arg(2)
-                        .arg(&self.interactive)
-                        .arg(&self.bulk)
-                        .arg("LEFT")
-                        .arg("COUNT")
-                        .arg(want.bulk);
-                } else {
-                    pop.arg(1)
-                        .arg(&self.interactive)
-                        .arg("LEFT")
-                        .arg("COUNT")
-                        .arg(want.interactive);
-                }
-                pop.query_async::<Option<(String, Vec<Vec<u8>>)>>(connection)
+                cmd("BLMPOP")
+                    .arg(patience.as_secs_f64())
+                    .arg(1)
+                    .arg(self.key(lane))
+                    .arg("LEFT")
+                    .arg("COUNT")
+                    .arg(most)
+                    .query_async::<Option<(String, Vec<Vec<u8>>)>>(connection)
                     .await
             },
         );
@@ -321,6 +313,10 @@ impl Remote {
             wait(LEAVE_ALONE).await;
         }
     }
+}
+
+fn index(lane: Lane) -> usize {
+    usize::from(lane == Lane::Bulk)
 }
 
 #[expect(
