@@ -320,6 +320,32 @@ on_every_database! {
         assert_eq!(world.won(&picked).await, [suspend]);
     }
 
+    async fn of_many_servers_those_are_found_that_have_something_to_do(db: &TestDatabase) {
+        let world = World::new(db).await;
+        let mut servers = Vec::new();
+        for number in 0..230 {
+            servers.push(world.add_server(&format!("many{number}")).await);
+        }
+        let mut wanted = Vec::new();
+        for at in [0, 150, 229] {
+            let account = world.account_on(servers[at], &format!("user{at}")).await;
+            let suspend = NewJob { server_id: Some(servers[at]), ..world.change(account, JobSpec::Suspend) };
+            wanted.push(world.submit(suspend).await.job.id);
+        }
+        let later = world.account_on(servers[200], "later").await;
+        let later = NewJob {
+            server_id: Some(servers[200]),
+            due_at: Some(world.store.now().await.expect("a clock") + 3_600_000),
+            ..world.change(later, JobSpec::Suspend)
+        };
+        world.submit(later).await;
+        let picked = world.store.pick(jobs::Lane::Interactive, 10).await.expect("picked");
+        assert_eq!(picked.into_iter().map(|ring| ring.job_id).collect::<Vec<_>>(), wanted);
+        assert_eq!(world.store.pick(jobs::Lane::Bulk, 10).await.expect("picked").len(), 0);
+        let first = world.store.pick(jobs::Lane::Interactive, 1).await.expect("picked");
+        assert_eq!(first.into_iter().map(|ring| ring.job_id).collect::<Vec<_>>(), wanted[..1]);
+    }
+
     async fn what_only_a_newer_worker_can_read_hides_nothing(db: &TestDatabase) {
         let world = World::new(db).await;
         world.change_server(world.server, |server| server.max_jobs = Set(2)).await;

@@ -28,11 +28,7 @@ impl Store {
         }
         let now = self.clock(&self.read).await?;
         let mut found = self.ready_without_server(lane, now, limit).await?;
-        let servers: Vec<server::Model> = server::Entity::find()
-            .filter(server::Column::RemovedAt.is_null())
-            .order_by_asc(server::Column::Id)
-            .all(&self.read)
-            .await?;
+        let servers = self.servers_with(ready_there(lane, now)).await?;
         let open: Vec<Places> = self.places(&servers, lane, now).await?;
         for chunk in open.chunks(BRANCHES) {
             if found.len() as u64 >= limit {
@@ -64,6 +60,17 @@ impl Store {
             }
         }
         Ok(rings)
+    }
+
+    /// Servers for which that query finds a job, by id. It is asked once for each of them, in one statement: of
+    /// a thousand servers few have something to do, and to ask more than that of the others is slow.
+    async fn servers_with(&self, job: SelectStatement) -> Result<Vec<server::Model>, DbErr> {
+        server::Entity::find()
+            .filter(server::Column::RemovedAt.is_null())
+            .filter(Expr::from(job).is_not_null())
+            .order_by_asc(server::Column::Id)
+            .all(&self.read)
+            .await
     }
 
     /// Servers whose gate is open, with the places left. A closed gate still lets connection checks
@@ -111,10 +118,8 @@ impl Store {
     /// When the database does not answer.
     pub async fn pick_checks(&self) -> Result<Vec<Ring>, StoreError> {
         let now = self.clock(&self.read).await?;
-        let servers: Vec<server::Model> = server::Entity::find()
-            .filter(server::Column::RemovedAt.is_null())
-            .all(&self.read)
-            .await?;
+        let ready = ready_there(Lane::Interactive, now);
+        let servers = self.servers_with(ready).await?;
         let shut: Vec<i64> = servers
             .iter()
             .filter(|server| closed(server, JobKind::Create, now).is_some())
@@ -206,23 +211,34 @@ impl Places {
 }
 
 /// `SELECT id FROM (SELECT id FROM job WHERE .. ORDER BY due_at, id LIMIT n)`: the sub-query gives each
-/// branch of a UNION its own order and limit on all three databases. Equality on the index's leading
-/// columns is what keeps it planned right.
+/// branch of a UNION its own order and limit on all three databases.
 fn ready(on: Condition, lane: Lane, now: i64, limit: u64) -> SelectStatement {
-    let inner = Query::select()
-        .column(job::Column::Id)
-        .from(job::Entity)
-        .cond_where(on)
-        .and_where(Expr::col(job::Column::ReadyLane).eq(lane.number()))
-        .and_where(Expr::col(job::Column::DueAt).lte(now))
-        // What only a newer worker can read must not stand before what this one can.
-        .and_where(Expr::col(job::Column::PayloadVersion).lte(PAYLOAD_VERSION))
-        .order_by(job::Column::DueAt, Order::Asc)
-        .order_by(job::Column::Id, Order::Asc)
-        .limit(limit)
-        .to_owned();
     Query::select()
         .column(job::Column::Id)
-        .from_subquery(inner, Alias::new("waiting"))
+        .from_subquery(longest(on, lane, now, limit), Alias::new("waiting"))
+        .to_owned()
+}
+
+/// The first of these jobs on the server of the query around it.
+fn ready_there(lane: Lane, now: i64) -> SelectStatement {
+    let here = Expr::col((job::Entity, job::Column::ServerId));
+    let on = here.equals((server::Entity, server::Column::Id));
+    longest(Condition::all().add(on), lane, now, 1)
+}
+
+/// What has waited longest there. Equality on the index's leading columns is what keeps it planned right.
+fn longest(on: Condition, lane: Lane, now: i64, limit: u64) -> SelectStatement {
+    let of = |column| Expr::col((job::Entity, column));
+    Query::select()
+        .column((job::Entity, job::Column::Id))
+        .from(job::Entity)
+        .cond_where(on)
+        .and_where(of(job::Column::ReadyLane).eq(lane.number()))
+        .and_where(of(job::Column::DueAt).lte(now))
+        // What only a newer worker can read must not stand before what this one can.
+        .and_where(of(job::Column::PayloadVersion).lte(PAYLOAD_VERSION))
+        .order_by((job::Entity, job::Column::DueAt), Order::Asc)
+        .order_by((job::Entity, job::Column::Id), Order::Asc)
+        .limit(limit)
         .to_owned()
 }
