@@ -1,150 +1,24 @@
 //! One attempt: what handlers see of the job, the panel and the ledger.
 
+mod end;
+mod send;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use entity::{account, server};
 use hosting::{AccountDraft, Limits, PanelRules, Username};
 use jobs::faults::Point;
-use jobs::store::{AccountChange, Claimed, Intent, NewSecret, ServerEffect, StoreError};
-use jobs::{AccountState, JobKind, JobSpec, Pace};
-use panels::{AccountKey, Evidence, Panel, PanelError, ServerConfig};
-use serde_json::Value;
+use jobs::store::{AccountChange, Claimed, NewSecret};
+use jobs::{AccountState, JobSpec};
+use panels::{AccountKey, Evidence, Panel, ServerConfig};
+
+pub(crate) use end::{Done, Halt};
 
 use crate::doubt::{self, Next};
-use crate::panel_source::OpenError;
 use crate::parts::Worker;
 use crate::progress::Progress;
 use crate::verdict::{Doubt, Tries, Work};
-
-/// A request leaves within this of its intent, or not at all. The settle time counts from the intent; and a
-/// process that was stopped in between cannot know what has happened since.
-const SEND_WITHIN: Duration = Duration::from_secs(30);
-/// At a quick pace the commit itself still takes its time.
-const LEAST_SEND_WITHIN: Duration = Duration::from_secs(2);
-/// An attempt that was held up so is due again after this.
-const HELD_UP: Duration = Duration::from_secs(10);
-
-/// What a handler's work ended with.
-#[derive(Debug)]
-pub(crate) struct Done {
-    /// Whether nothing had to be changed.
-    pub(crate) already_so: bool,
-    /// What outsiders see; without secrets.
-    pub(crate) result: Option<Value>,
-    /// What it says of the server.
-    pub(crate) effect: ServerEffect,
-    /// Whether the job's secrets have served.
-    pub(crate) secrets_spent: bool,
-}
-
-impl Done {
-    pub(crate) fn changed() -> Self {
-        Self {
-            already_so: false,
-            result: None,
-            effect: ServerEffect::None,
-            secrets_spent: false,
-        }
-    }
-
-    pub(crate) fn already_so() -> Self {
-        Self {
-            already_so: true,
-            ..Self::changed()
-        }
-    }
-
-    pub(crate) fn with(self, result: Value) -> Self {
-        Self {
-            result: Some(result),
-            ..self
-        }
-    }
-
-    pub(crate) fn secrets_spent(self) -> Self {
-        Self {
-            secrets_spent: true,
-            ..self
-        }
-    }
-
-    pub(crate) fn telling(self, effect: ServerEffect) -> Self {
-        Self { effect, ..self }
-    }
-}
-
-/// Why an attempt ends without being done.
-#[derive(Debug)]
-pub(crate) enum Halt {
-    /// The panel's error; the verdict decides.
-    Panel(PanelError),
-    /// The claim is no longer valid: nothing may be written or sent any more.
-    Lost,
-    /// A change is in doubt, and it is too early to send it again.
-    LookAgain,
-    /// It waits for something outside; no try is used.
-    Later {
-        /// From now.
-        after: Duration,
-        /// Stable code.
-        code: &'static str,
-        /// For the customer.
-        why: String,
-    },
-    /// A person must look.
-    Hold {
-        /// Stable code.
-        code: &'static str,
-        /// For the customer.
-        why: String,
-    },
-    /// Our own database.
-    Store(StoreError),
-}
-
-impl From<PanelError> for Halt {
-    fn from(error: PanelError) -> Self {
-        Self::Panel(error)
-    }
-}
-
-impl From<StoreError> for Halt {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
-impl From<sea_orm::DbErr> for Halt {
-    fn from(error: sea_orm::DbErr) -> Self {
-        Self::Store(error.into())
-    }
-}
-
-impl From<OpenError> for Halt {
-    fn from(error: OpenError) -> Self {
-        match error {
-            OpenError::Store(error) => Self::Store(error),
-            OpenError::Panel(error) => Self::Panel(error),
-            OpenError::Secret(why) => Self::hold("server_secret", why.to_string()),
-            OpenError::Settings(why) => Self::hold("server_settings", why),
-        }
-    }
-}
-
-impl Halt {
-    pub(crate) fn hold(code: &'static str, why: impl Into<String>) -> Self {
-        Self::Hold {
-            code,
-            why: why.into(),
-        }
-    }
-
-    /// A refusal that we conclude ourselves.
-    pub(crate) fn refuse(code: &'static str, why: impl Into<String>) -> Self {
-        Self::Panel(PanelError::refused(code, why))
-    }
-}
 
 #[derive(Debug)]
 struct State {
@@ -386,69 +260,6 @@ impl<'w> Attempt<'w> {
         }
     }
 
-    /// Commits the steps so far and that a change leaves, then lets it leave.
-    ///
-    /// # Errors
-    /// [`Halt::Lost`] when the claim is no longer valid, [`Halt::Later`] when the commit was only known long
-    /// after it was asked for; then `call` was not begun.
-    pub(crate) async fn change<T>(
-        &self,
-        step: impl FnOnce(&mut Progress),
-        call: impl Future<Output = Result<T, PanelError>>,
-    ) -> Result<T, Halt> {
-        let asked = Instant::now();
-        self.commit(step, true).await?;
-        Point::Sent.reach(&self.claimed.job);
-        self.still_in_time(asked.elapsed())?;
-        {
-            let mut state = self.state();
-            state.in_flight = true;
-            state.sent = true;
-        }
-        let answer = call.await;
-        Point::Answered.reach(&self.claimed.job);
-        // Only what is unknown stays in doubt; every other answer says what became of the change.
-        if !matches!(answer, Err(PanelError::InDoubt(_))) {
-            self.state().in_flight = false;
-        }
-        Ok(answer?)
-    }
-
-    /// Whether what was to be sent may still leave, so long after its intent was asked for.
-    fn still_in_time(&self, taken: Duration) -> Result<(), Halt> {
-        let pace = self.worker.store().pace();
-        if may_still_leave(taken, self.elapsed(), self.claimed.kind(), pace) {
-            return Ok(());
-        }
-        Err(Halt::Later {
-            after: pace.of(HELD_UP),
-            code: "held_up",
-            why: "the worker was held up before the request left; nothing was sent".to_owned(),
-        })
-    }
-
-    /// Commits a step without sending anything.
-    pub(crate) async fn step(&self, step: impl FnOnce(&mut Progress)) -> Result<(), Halt> {
-        self.commit(step, false).await
-    }
-
-    async fn commit(&self, step: impl FnOnce(&mut Progress), sends: bool) -> Result<(), Halt> {
-        let progress = {
-            let mut state = self.state();
-            step(&mut state.progress);
-            state.progress.to_value()
-        };
-        let intent = Intent {
-            job_id: self.claimed.job.id,
-            fence: self.claimed.job.fence,
-            progress,
-            sends,
-        };
-        Point::IntentBegun.reach(&self.claimed.job);
-        let written = self.worker.parts.writer.intend(intent).await;
-        written.map_err(|_| Halt::Lost)
-    }
-
     /// Notes a step that the next commit carries.
     pub(crate) fn remember(&self, step: impl FnOnce(&mut Progress)) {
         step(&mut self.state().progress);
@@ -484,29 +295,5 @@ impl<'w> Attempt<'w> {
 
     pub(crate) fn spec(&self) -> &JobSpec {
         &self.claimed.spec
-    }
-}
-
-/// `taken` = from asking for the intent to knowing that it is committed; `elapsed` = since the claim.
-fn may_still_leave(taken: Duration, elapsed: Duration, kind: JobKind, pace: Pace) -> bool {
-    let in_time = taken <= pace.of(SEND_WITHIN).max(LEAST_SEND_WITHIN);
-    in_time && elapsed <= pace.of(kind.attempt_limit())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_was_held_up_after_its_intent_does_not_leave() {
-        let kind = JobKind::Create;
-        let (ms, limit) = (Duration::from_millis, kind.attempt_limit());
-        let may = |taken, elapsed| may_still_leave(taken, elapsed, kind, Pace::default());
-        assert!(may(ms(30_000), limit));
-        assert!(!may(ms(30_001), ms(30_001)));
-        assert!(!may(ms(1), limit + ms(1)));
-        let quick = Pace::new(0.001).unwrap_or_default();
-        assert!(may_still_leave(ms(300), ms(300), kind, quick));
-        assert!(!may_still_leave(ms(2_001), ms(400), kind, quick));
     }
 }
