@@ -293,6 +293,9 @@ async fn open(options: &StoreOptions, connections: u32) -> Result<DatabaseConnec
                 .journal_mode(SqliteJournalMode::Wal)
                 .synchronous(SqliteSynchronous::Full)
                 .busy_timeout(Duration::from_secs(10))
+                // Rows come from a thread of SQLite's own. With the usual 50 of them under way the two threads
+                // wait for each other again and again.
+                .row_buffer_size(1024)
         })
         .map_sqlx_sqlite_pool_opts(|pool| {
             pool.after_release(|connection, _| Box::pin(async { Ok(is_good(connection).await) }))
