@@ -1,8 +1,9 @@
-//! Everything that puts jobs in: the HTTP API, the clock, the top-up of the doorbell.
+//! Everything that puts jobs in: the HTTP API, the clock, the top-up of the doorbell; and pages to look at.
 
 pub mod api;
 mod caller;
 pub mod cron;
+mod dashboard;
 mod discreet;
 pub mod intake;
 pub mod nights;

@@ -40,6 +40,7 @@ use crate::intake::Intake;
 use crate::registry::RegistryError;
 use crate::serve::ReadyProbe;
 use crate::wait::Waiters;
+pub(crate) use auth::Auth;
 pub use document::document;
 use limits::Limits;
 pub use view::{AccountRef, AttemptView, ErrorView, EventView, JobView, OperatorView, WaitingView};
@@ -125,6 +126,10 @@ impl Api {
         }
     }
 
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
     /// The router of everything.
     pub fn router(self) -> Router {
         let routes = Router::new()
@@ -156,6 +161,7 @@ impl Api {
             .fallback(health::no_such_path)
             .method_not_allowed_fallback(health::no_such_method);
         routes
+            .merge(crate::dashboard::routes())
             .layer(DefaultBodyLimit::max(BODY))
             .layer(from_fn(guard))
             .with_state(self)

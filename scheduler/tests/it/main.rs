@@ -4,6 +4,7 @@
 
 mod auth;
 mod clock;
+mod dashboard;
 mod export;
 mod form;
 mod forms;
