@@ -15,6 +15,23 @@ pub enum Limit {
     Unlimited,
 }
 
+impl Limit {
+    /// As a column of whole numbers holds it: itself, or -1 for none.
+    #[must_use]
+    pub fn as_column(self) -> i64 {
+        match self {
+            Limit::AtMost(most) => i64::try_from(most).unwrap_or(i64::MAX),
+            Limit::Unlimited => -1,
+        }
+    }
+
+    /// From such a column.
+    #[must_use]
+    pub fn from_column(column: i64) -> Self {
+        u64::try_from(column).map_or(Limit::Unlimited, Limit::AtMost)
+    }
+}
+
 impl std::fmt::Display for Limit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -209,6 +226,18 @@ impl FromIterator<(LimitName, Limit)> for Limits {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_limit_comes_back_from_its_column() {
+        for (limit, column) in [
+            (Limit::AtMost(0), 0),
+            (Limit::AtMost(i64::MAX as u64), i64::MAX),
+            (Limit::Unlimited, -1),
+        ] {
+            assert_eq!(limit.as_column(), column);
+            assert_eq!(Limit::from_column(column), limit);
+        }
+    }
 
     #[test]
     fn zero_is_zero_and_unlimited_is_a_word() {

@@ -1,7 +1,7 @@
 //! Times and amounts as outsiders read and write them.
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use hosting::{Bytes, Limit};
+use hosting::Bytes;
 
 /// Milliseconds as RFC 3339 in UTC with milliseconds: `2026-11-22T01:02:03.004Z`.
 #[must_use]
@@ -24,11 +24,6 @@ pub fn parse_rfc3339(text: &str) -> Result<i64, String> {
 /// Whole MB (2^20 bytes) of a column's bytes; the rest is cut.
 pub(crate) fn whole_mb(bytes: i64) -> u64 {
     Bytes::from_i64(bytes).map_or(0, Bytes::whole_mb)
-}
-
-/// A limit as its column holds it: MB, -1 = unlimited.
-pub(crate) fn limit_of(column: i64) -> Limit {
-    u64::try_from(column).map_or(Limit::Unlimited, Limit::AtMost)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use chrono_tz::Tz;
 use entity::{account, server};
-use hosting::Limits;
+use hosting::{Limit, Limits};
 use sea_orm::EntityTrait;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -16,7 +16,7 @@ use super::usage::{month_now, month_of};
 use super::view::AccountRef;
 use crate::caller::{Caller, Scope};
 use crate::registry::MonthState;
-use crate::times::{limit_of, rfc3339};
+use crate::times::rfc3339;
 use crate::{Problem, registry, shapes};
 
 /// An account.
@@ -255,7 +255,7 @@ impl TrafficView {
             month: row.month,
             total_bytes: row.total_bytes,
             corrected_bytes: row.corrected_bytes,
-            traffic_limit_mb: row.traffic_limit_mb.map(limit_of),
+            traffic_limit_mb: row.traffic_limit_mb.map(Limit::from_column),
             resets: row.resets,
             flag: row.flag,
             flagged_bytes: row.flagged_raw,

@@ -11,7 +11,6 @@ use serde::Deserialize;
 
 use super::accounts::{AccountFilter, filtered};
 use super::overage::{disk_limit, overage, traffic_limit};
-use crate::times::limit_of;
 
 /// Accounts looked at in one round.
 const ROUND: u64 = 1000;
@@ -132,12 +131,12 @@ impl MonthRounds {
         let told = usage.as_ref().and_then(|usage| usage.traffic_limit_mb);
         let disk_told = disk.and_then(|reading| reading.disk_limit_mb);
         UsageRow {
-            traffic_limit: traffic_limit(&own, told.map(limit_of), package),
+            traffic_limit: traffic_limit(&own, told.map(Limit::from_column), package),
             disk_bytes: disk
                 .and_then(|reading| reading.disk_bytes)
                 .or(account.disk_bytes),
             disk_as_of: disk.map(|reading| reading.read_at),
-            disk_limit: disk_limit(&own, disk_told.map(limit_of), package),
+            disk_limit: disk_limit(&own, disk_told.map(Limit::from_column), package),
             server: server.map(|server| server.name.clone()).unwrap_or_default(),
             account,
             month: self.month,

@@ -138,7 +138,7 @@ pub(super) fn month_row(
         flag: after.flag.map(|flag| flag.name().to_owned()),
         flagged_raw: after.flagged_raw.map(Bytes::as_i64),
         late_bytes: after.late.as_i64(),
-        traffic_limit_mb: row.usage.traffic_limit.map(in_mb).or(old.traffic_limit_mb),
+        traffic_limit_mb: row.usage.traffic_limit.map(Limit::as_column).or(old.traffic_limit_mb),
         as_of,
         ..old
     }
@@ -213,12 +213,4 @@ fn columns(backend: DbBackend, months: &[usage_month::Model]) -> Rows {
         .ints(WRITTEN[6], rows().map(|row| row.late_bytes))
         .ints(WRITTEN[7], rows().map(|row| row.traffic_limit_mb))
         .ints(WRITTEN[8], rows().map(|row| row.as_of))
-}
-
-/// A limit as its column holds it: MB, -1 = unlimited.
-pub(super) fn in_mb(limit: Limit) -> i64 {
-    match limit {
-        Limit::AtMost(mb) => i64::try_from(mb).unwrap_or(i64::MAX),
-        Limit::Unlimited => -1,
-    }
 }

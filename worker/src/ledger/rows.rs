@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, HashMap};
 
 use chrono_tz::Tz;
 use entity::usage_month;
-use hosting::Bytes;
+use hosting::{Bytes, Limit};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr};
 
 use super::bulk::Rows;
 use super::days;
 use super::months::{
-    self, Before, in_mb, month_row, new_month, previous_figures, put_months, standing,
+    self, Before, month_row, new_month, previous_figures, put_months, standing,
 };
 use super::{Part, Present, Run, Taken, account_ids, by_account, lock_accounts};
 use crate::attempt::Attempt;
@@ -169,7 +169,7 @@ async fn write_readings(
         )
         .ints(
             "traffic_limit_mb",
-            usages().map(|usage| usage.traffic_limit.map(in_mb)),
+            usages().map(|usage| usage.traffic_limit.map(Limit::as_column)),
         )
         .ints(
             "disk_bytes",
@@ -177,7 +177,7 @@ async fn write_readings(
         )
         .ints(
             "disk_limit_mb",
-            usages().map(|usage| usage.disk_limit.map(in_mb)),
+            usages().map(|usage| usage.disk_limit.map(Limit::as_column)),
         )
         .texts("flag", rows().map(|entry| entry.flag))
         .insert_into("usage_reading", "RETURNING account_id, id");

@@ -15,9 +15,6 @@ use crate::registry::usage::UsageRow;
 /// Rows of a group, which are held in memory: each group adds a little to the file's end.
 const GROUP: usize = 20_000;
 
-/// How a limit stands in its column that there is none.
-const UNLIMITED: i64 = -1;
-
 /// A file under way.
 pub(super) struct Table {
     writer: SerializedFileWriter<Vec<u8>>,
@@ -105,10 +102,8 @@ impl Column {
                 return;
             }
             Values::Whole(value) | Values::Time(value) => value(row),
-            Values::Limit(value) => value(row).map(|limit| match limit {
-                Limit::AtMost(mb) => i64::try_from(mb).unwrap_or(i64::MAX),
-                Limit::Unlimited => UNLIMITED,
-            }),
+            // -1 is none, as in our own columns.
+            Values::Limit(value) => value(row).map(Limit::as_column),
         };
         self.known.push(number.is_some().into());
         self.numbers.extend(number);
