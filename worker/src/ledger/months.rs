@@ -138,7 +138,11 @@ pub(super) fn month_row(
         flag: after.flag.map(|flag| flag.name().to_owned()),
         flagged_raw: after.flagged_raw.map(Bytes::as_i64),
         late_bytes: after.late.as_i64(),
-        traffic_limit_mb: row.usage.traffic_limit.map(Limit::as_column).or(old.traffic_limit_mb),
+        traffic_limit_mb: row
+            .usage
+            .traffic_limit
+            .map(Limit::as_column)
+            .or(old.traffic_limit_mb),
         as_of,
         ..old
     }

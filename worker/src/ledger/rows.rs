@@ -9,9 +9,7 @@ use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr};
 
 use super::bulk::Rows;
 use super::days;
-use super::months::{
-    self, Before, month_row, new_month, previous_figures, put_months, standing,
-};
+use super::months::{self, Before, month_row, new_month, previous_figures, put_months, standing};
 use super::{Part, Present, Run, Taken, account_ids, by_account, lock_accounts};
 use crate::attempt::Attempt;
 use crate::flaw::Flaw;
