@@ -160,7 +160,7 @@ async fn a_browser_shows_how_far_the_night_has_come_and_runs_nothing() {
     chromium(folder.path(), &[&shot], &night.page());
     let picture = std::fs::read(picture).unwrap();
     assert!(picture.starts_with(b"\x89PNG"));
-    if let Some(keep) = std::env::var_os("HOSTLER_PICTURES") {
+    if let Some(keep) = std::env::var_os("KEEP_PICTURES") {
         std::fs::write(Path::new(&keep).join("nights.png"), &picture).unwrap();
     }
     let metrics = metrics(&night).await;
