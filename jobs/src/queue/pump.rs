@@ -152,35 +152,34 @@ impl Pump {
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let slots = Arc::clone(&self.slots);
         loop {
-            rings.ask(slots.want());
+            let want = slots.want();
+            rings.ask(want);
+            let may_claim = rings.fit(want);
             let Rings { interactive, bulk } = &mut rings;
             tokio::select! {
                 biased;
                 _ = self.stop.changed() => break,
+                _ = tick.tick() => self.look(&mut rings).await,
                 Some(ids) = interactive.heard.recv() => interactive.hear(ids),
                 Some(ids) = bulk.heard.recv() => bulk.hear(ids),
-                _ = tick.tick() => self.look(&mut rings).await,
                 () = slots.freed.notified() => {
                     if rings.are_short(slots.want()) {
                         self.look(&mut rings).await;
                     }
                 }
+                () = std::future::ready(()), if may_claim => {}
             }
-            self.claim_from(&mut rings).await;
+            self.claim_some(&mut rings).await;
         }
     }
 
-    /// Claims as many of what is known as there are places.
-    async fn claim_from(&self, rings: &mut Rings) {
-        loop {
-            let ids = rings.next(self.slots.want());
-            if ids.is_empty() {
-                return;
-            }
-            if !self.claim(&ids).await {
-                // The timer finds them once the database answers; until then nobody holds up a stop.
-                rings.forget();
-            }
+    /// Claims as many of what is known as there are places. Once: places are freed while a claim waits for the
+    /// database, and what is heard meanwhile must not wait for a long backlog of bulk jobs.
+    async fn claim_some(&self, rings: &mut Rings) {
+        let ids = rings.next(self.slots.want());
+        if !ids.is_empty() && !self.claim(&ids).await {
+            // The timer finds them once the database answers.
+            rings.forget();
         }
     }
 
@@ -194,8 +193,8 @@ impl Pump {
             return;
         }
         match in_time(self.find(want, rings)).await {
-            // Who finds work and cannot claim it does not work; the claim says so.
-            Ok(()) if rings.are_empty() => self.health.looked(),
+            // Who finds work that has a place and cannot claim it does not work; the claim says so.
+            Ok(()) if !rings.fit(want) => self.health.looked(),
             Ok(()) => {}
             Err(error) => self.away(&error).await,
         }
@@ -278,8 +277,10 @@ impl Rings {
         ids
     }
 
-    fn are_empty(&self) -> bool {
-        self.interactive.backlog.is_empty() && self.bulk.backlog.is_empty()
+    /// Whether something is known that there is a place for.
+    fn fit(&self, want: Want) -> bool {
+        let fits = |ear: &Ear, most: usize| most > 0 && !ear.backlog.is_empty();
+        fits(&self.interactive, want.interactive) || fits(&self.bulk, want.bulk)
     }
 
     /// Whether there is a place that a look could fill and nothing known can.
@@ -342,8 +343,9 @@ impl Ear {
         self.backlog.extend(ids);
     }
 
+    /// What a look finds takes the place of what was known: most of it would be the same.
     fn know(&mut self, found: &[Ring]) {
-        self.backlog.extend(found.iter().map(|ring| ring.job_id));
+        self.backlog = found.iter().map(|ring| ring.job_id).collect();
     }
 
     fn take(&mut self, most: usize) -> Vec<i64> {
@@ -404,11 +406,19 @@ mod tests {
         assert_eq!(rings.next(want(1, 1)), [3], "interactive jobs come first");
         assert_eq!(rings.next(want(1, 0)), [0; 0]);
         assert_eq!(rings.next(want(1, 1)), [1]);
-        assert!(rings.are_empty());
+        assert!(!rings.fit(want(1, 1)));
         assert!(!rings.are_short(want(1, 1)));
         rings.bulk.more = true;
         assert!(rings.are_short(want(1, 1)));
         assert!(!rings.are_short(want(1, 0)));
+        rings.bulk.know(&[ring(4, Lane::Bulk), ring(5, Lane::Bulk)]);
+        rings.bulk.know(&[ring(5, Lane::Bulk)]);
+        assert!(rings.fit(want(1, 1)) && !rings.fit(want(1, 0)));
+        assert_eq!(
+            rings.next(want(9, 9)),
+            [5],
+            "a look replaces what was known"
+        );
     }
 
     #[test]

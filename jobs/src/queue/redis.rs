@@ -22,6 +22,8 @@ const LEAVE_ALONE: Duration = Duration::from_secs(1);
 /// An answer later than this is a failure. BLMPOP has its own connection and its own patience.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 const OLDEST: (u32, u32) = (7, 0);
+/// What is said of each lane's pop: one may be refused while the other is answered.
+const POP: [&str; 2] = ["BLMPOP", "BLMPOP of bulk rings"];
 
 #[derive(Debug)]
 pub(super) struct Remote {
@@ -232,7 +234,7 @@ impl Remote {
     pub(super) async fn pop(&self, lane: Lane, most: usize, patience: Duration) -> Vec<i64> {
         let popped = self.on(
             &self.ears[index(lane)],
-            "BLMPOP",
+            POP[index(lane)],
             patience + Duration::from_secs(3),
             async |connection| {
                 cmd("BLMPOP")
