@@ -18,6 +18,10 @@ use axum::routing::get;
 use crate::Problem;
 use crate::api::Api;
 
+const REFRESH: HeaderName = HeaderName::from_static("refresh");
+/// A browser asks for the page anew after so many seconds, while something is still to come.
+const SOON: HeaderValue = HeaderValue::from_static("10");
+
 const HEADERS: [(HeaderName, &str); 4] = [
     (
         header::CONTENT_SECURITY_POLICY,

@@ -2,14 +2,14 @@
 
 use askama::Template;
 use axum::extract::State;
-use axum::http::{HeaderName, HeaderValue};
+use axum::http::HeaderValue;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use hosting::Bytes;
 use jobs::JobState;
 
-use super::html;
 use super::viewer::{Viewer, refused};
+use super::{REFRESH, SOON, html};
 use crate::Problem;
 use crate::api::{Api, registry_problem};
 use crate::cron::{LastNight, MonthRead, last_nights};
@@ -17,9 +17,7 @@ use crate::registry;
 
 /// Lines of a page. A browser shows that many without trouble, and whoever needs somebody is among the first.
 const MOST: usize = 500;
-/// A browser asks for the page anew after so many seconds, while something is still to come.
-const SOON: HeaderValue = HeaderValue::from_static("10");
-/// The same when all is over.
+/// A browser asks for the page anew after so many seconds when all is over.
 const LATER: HeaderValue = HeaderValue::from_static("60");
 
 pub(super) async fn show(State(api): State<Api>, Viewer(caller): Viewer) -> Response {
@@ -33,7 +31,7 @@ pub(super) async fn show(State(api): State<Api>, Viewer(caller): Viewer) -> Resp
     match page.await {
         Ok((page, open)) => {
             let again = if open { SOON } else { LATER };
-            ([(HeaderName::from_static("refresh"), again)], page).into_response()
+            ([(REFRESH, again)], page).into_response()
         }
         Err(problem) => refused(&problem),
     }
@@ -46,6 +44,8 @@ struct Page {
     /// Servers.
     begun: usize,
     ended: usize,
+    /// The dates of their nights, the oldest and the newest.
+    dates: String,
     none_yet: usize,
     /// Readings: a night at the turn of a month has two of a server.
     need: usize,
@@ -114,6 +114,16 @@ impl Page {
         lines.sort_by(|one, other| (one.rank, &one.server).cmp(&(other.rank, &other.server)));
         let more = lines.len().saturating_sub(MOST);
         lines.truncate(MOST);
+        let date = |night: &LastNight| night.night;
+        let (oldest, newest) = (
+            nights.iter().filter_map(date).min(),
+            nights.iter().filter_map(date).max(),
+        );
+        let dates = match (oldest, newest) {
+            (Some(oldest), Some(newest)) if oldest < newest => format!(" ({oldest} to {newest})"),
+            (Some(night), _) => format!(" ({night})"),
+            (None, _) => String::new(),
+        };
         let at = DateTime::<Utc>::from_timestamp_millis(now).unwrap_or_default();
         Self {
             at: at.format("%Y-%m-%d %H:%M:%S UTC").to_string(),
@@ -123,6 +133,7 @@ impl Page {
                 .filter(begun)
                 .filter(|night| night.has_ended())
                 .count(),
+            dates,
             none_yet: nights.iter().filter(|night| night.night.is_none()).count(),
             need,
             open,
@@ -210,6 +221,7 @@ mod tests {
         assert_eq!((page.need, page.open, page.more), (1, 1, 0));
         assert_eq!((page.accounts, page.missing, page.flagged), (35, 5, 0));
         assert_eq!(page.booked, "15.0 MiB");
+        assert_eq!(page.dates, " (2026-03-05)");
         assert_eq!(page.at, "1970-01-01 00:00:00 UTC");
     }
 

@@ -7,7 +7,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use super::html;
+use super::{REFRESH, SOON, html};
 use crate::Problem;
 use crate::api::{Api, Auth};
 use crate::caller::{Caller, Scope};
@@ -22,6 +22,11 @@ impl FromRequestParts<Api> for Viewer {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Response> {
+        // A browser always begins without: that is no guess of a token, and must not use up the guesses of
+        // an address that many have behind a proxy.
+        if !parts.headers.contains_key(header::AUTHORIZATION) {
+            return Err(refused(&Problem::unauthorized()));
+        }
         let Auth(caller) = Auth::from_request_parts(parts, api)
             .await
             .map_err(|problem| refused(&problem))?;
@@ -59,9 +64,13 @@ pub(super) fn refused(problem: &Problem) -> Response {
         Ok(page) => (status, page).into_response(),
         Err(problem) => problem.into_response(),
     };
-    if again {
-        let ask = HeaderValue::from_static("Basic realm=\"Hostler\", charset=\"UTF-8\"");
-        response.headers_mut().insert(header::WWW_AUTHENTICATE, ask);
-    }
+    let (name, value) = if again {
+        let ask = "Basic realm=\"Hostler\", charset=\"UTF-8\"";
+        (header::WWW_AUTHENTICATE, HeaderValue::from_static(ask))
+    } else {
+        // Who watches the night sees it again once the trouble is over.
+        (REFRESH, SOON)
+    };
+    response.headers_mut().insert(name, value);
     response
 }

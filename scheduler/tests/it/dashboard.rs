@@ -48,10 +48,21 @@ async fn a_page_is_for_operators_and_says_how_to_sign_in() {
         assert!(refused.text.contains("--scope operate"), "{}", refused.text);
         assert!(!refused.text.contains("web1"), "{}", refused.text);
     }
+    for _ in 0..20 {
+        let asked = page(&app, None).await;
+        assert_eq!(asked.status, StatusCode::UNAUTHORIZED, "that is no guess");
+    }
     let operator = app.token_with(&[Scope::Operate], None).await;
     let shown = page(&app, Some(&operator)).await;
     assert_eq!(shown.status, StatusCode::OK);
     assert!(shown.text.contains("web1") && shown.text.contains("none yet"));
+    let mut late = page(&app, Some("wrong")).await;
+    for _ in 0..20 {
+        late = page(&app, Some("wrong")).await;
+    }
+    assert_eq!(late.status, StatusCode::TOO_MANY_REQUESTS);
+    assert!(!late.headers.contains_key("www-authenticate"));
+    assert_eq!(late.headers["refresh"], "10");
 }
 
 #[tokio::test]
@@ -112,4 +123,5 @@ async fn a_token_for_some_servers_shows_those() {
     let one = app.token_with(&[Scope::Operate], Some(&["web1"])).await;
     let one = page(&app, Some(&one)).await;
     assert!(one.text.contains("web1") && !one.text.contains("other9"));
+    assert!(one.text.contains("0 of 1 servers"), "{}", one.text);
 }
