@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use chrono::NaiveDate;
 use entity::{job, schedule, server};
 use hosting::Month;
-use jobs::OPERATOR;
 use jobs::store::{Store, StoreError};
+use jobs::{JobState, OPERATOR};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use serde::Serialize;
 use serde_json::Value;
@@ -50,11 +50,24 @@ impl LastNight {
     /// Whether nothing of it is still to come by itself.
     #[must_use]
     pub fn has_ended(&self) -> bool {
-        let open = ["queued", "running", "retrying"];
-        !self
-            .months
-            .iter()
-            .any(|month| open.contains(&month.state.as_str()))
+        !self.months.iter().any(MonthRead::is_open)
+    }
+
+    /// How many of these have begun, and how many of those have ended.
+    #[must_use]
+    pub fn begun_and_ended(nights: &[LastNight]) -> (usize, usize) {
+        let begun = nights.iter().filter(|night| night.night.is_some());
+        let ended = begun.clone().filter(|night| night.has_ended());
+        (begun.count(), ended.count())
+    }
+}
+
+impl MonthRead {
+    /// Whether it goes on by itself.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        let state = self.state.parse::<JobState>();
+        state.is_ok_and(|state| !state.is_settled())
     }
 }
 

@@ -60,21 +60,24 @@ struct Page {
 }
 
 /// Which lines come first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
     Need,
     Open,
     Done,
+    #[default]
     None,
 }
 
 impl Rank {
-    fn of(state: &str) -> Self {
-        match state.parse() {
-            Ok(JobState::Queued | JobState::Running | JobState::Retrying) => Rank::Open,
-            Ok(JobState::Succeeded) => Rank::Done,
+    fn of(read: &MonthRead) -> Self {
+        if read.is_open() {
+            Rank::Open
+        } else if read.state == JobState::Succeeded.name() {
+            Rank::Done
+        } else {
             // Cancelled too: nobody has read that server, and nobody will by himself.
-            Ok(JobState::Held | JobState::Failed | JobState::Cancelled) | Err(_) => Rank::Need,
+            Rank::Need
         }
     }
 
@@ -88,7 +91,7 @@ impl Rank {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Line {
     rank: Rank,
     server: String,
@@ -105,7 +108,7 @@ struct Line {
 
 impl Page {
     fn of(nights: &[LastNight], now: i64) -> Self {
-        let begun = |night: &&LastNight| night.night.is_some();
+        let (begun, ended) = LastNight::begun_and_ended(nights);
         let reads = || nights.iter().flat_map(|night| &night.months);
         let sum = |of: fn(&MonthRead) -> Option<i64>| reads().filter_map(of).sum::<i64>();
         let mut lines: Vec<Line> = nights.iter().flat_map(lines).collect();
@@ -127,14 +130,10 @@ impl Page {
         let at = DateTime::<Utc>::from_timestamp_millis(now).unwrap_or_default();
         Self {
             at: at.format("%Y-%m-%d %H:%M:%S UTC").to_string(),
-            begun: nights.iter().filter(begun).count(),
-            ended: nights
-                .iter()
-                .filter(begun)
-                .filter(|night| night.has_ended())
-                .count(),
+            begun,
+            ended,
             dates,
-            none_yet: nights.iter().filter(|night| night.night.is_none()).count(),
+            none_yet: nights.len() - begun,
             need,
             open,
             accounts: sum(|read| read.accounts),
@@ -150,22 +149,14 @@ impl Page {
 fn lines(night: &LastNight) -> Vec<Line> {
     let Some(date) = night.night else {
         return vec![Line {
-            rank: Rank::None,
             server: night.server.clone(),
             night: "none yet".to_owned(),
-            month: String::new(),
-            state: String::new(),
-            accounts: String::new(),
-            booked: String::new(),
-            missing: String::new(),
-            flagged: String::new(),
-            error: String::new(),
-            job: String::new(),
+            ..Line::default()
         }];
     };
     let number = |number: Option<i64>| number.map_or_else(String::new, |number| number.to_string());
     let line = |read: &MonthRead| Line {
-        rank: Rank::of(&read.state),
+        rank: Rank::of(read),
         server: night.server.clone(),
         night: date.to_string(),
         month: read.month.to_string(),

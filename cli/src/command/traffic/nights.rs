@@ -28,11 +28,7 @@ impl Nights {
         ];
         let rows = nights.iter().flat_map(|night| rows(app, night)).collect();
         app.out.table(&header, rows, "There are no servers.");
-        let begun = nights.iter().filter(|night| night.night.is_some()).count();
-        let ended = nights
-            .iter()
-            .filter(|night| night.night.is_some() && night.has_ended())
-            .count();
+        let (begun, ended) = LastNight::begun_and_ended(&nights);
         app.out.line(format!(
             "{ended} of {begun} servers have ended their last night."
         ));
